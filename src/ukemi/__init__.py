@@ -1,0 +1,1 @@
+"""Ukemi: error tracking and alerting for FastAPI teams."""

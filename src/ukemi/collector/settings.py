@@ -1,0 +1,80 @@
+"""
+Settings of the collector: `UKEMI_*` environment variables, else `ukemi.toml` in the working directory, else the default.
+
+Secrets (passwords in a database URL, channel URLs and keys) come by the environment only, never from a command line,
+where other users of the machine could read them.
+"""
+
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Settings(BaseSettings):
+    """Every setting with its default, unit and meaning; the reference page is checked against this class."""
+
+    model_config = SettingsConfigDict(env_prefix="UKEMI_", toml_file="ukemi.toml", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("ukemi"),
+        description="Folder of the spool and, on SQLite, of the database. Made with mode 0700 if missing.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on. Use 0.0.0.0 to be reachable from other machines.")
+    port: int = Field(8790, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
+    base_url: str | None = Field(
+        None,
+        description="How users and apps reach this collector, e.g. https://errors.example.org; stands in DSNs and alert links. Default: http://HOST:PORT.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="SQLAlchemy URL such as postgresql+psycopg://ukemi@localhost/ukemi. Default: SQLite, ukemi.db in data_dir.",
+    )
+    rules_file: Path | None = Field(None, description="Alert rules as TOML. Default: the rules that ship with ukemi.")
+    outgoing_allow: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description='Private networks that notifications may be sent to, as JSON list: ["10.1.0.0/16"]. Public addresses are always allowed.',
+    )
+    max_item_bytes: int = Field(
+        1 << 20, gt=0, description="Bytes of the largest event, request-counts or other JSON item accepted, decoded."
+    )
+    max_envelope_bytes: int = Field(20 << 20, gt=0, description="Bytes of the largest envelope accepted, decoded.")
+    max_spool_bytes: int = Field(
+        2 << 30, gt=0, description="Bytes waiting in the spool from which on new items are refused with 429."
+    )
+    events_per_minute: int = Field(
+        10_000, gt=0, description="Events accepted per project and minute; more are refused with 429 and counted."
+    )
+    keep_errors_days: int = Field(90, gt=0, description="Days that a new project keeps its error events.")
+    keep_performance_days: int = Field(
+        30, gt=0, description="Days that a new project keeps request counts and other performance data."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @cached_property
+    def database(self) -> str:
+        """SQLAlchemy URL of the main database."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'ukemi.db').absolute()}"
+
+    @cached_property
+    def spool_path(self) -> Path:
+        return self.data_dir / "spool" / "spool.db"
+
+    @cached_property
+    def public_url(self) -> str:
+        """Base URL without a final slash, for DSNs and links."""
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,99 @@
+"""
+The database behind the store: one `Database` per process, short transactions, the same calls on SQLite and PostgreSQL.
+
+Writing transactions begin IMMEDIATE on SQLite: a transaction that reads first and writes later would otherwise fail with
+"database is locked" instead of waiting its turn.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+
+Tx = Connection
+"""A transaction in progress. Functions of the store take it first, and never begin or end one themselves."""
+
+
+class Database:
+    def __init__(self, url: str) -> None:
+        """
+        Open the database at `url`: `sqlite:////path/to/ukemi.db` or `postgresql+psycopg://user@host/name`.
+
+        Nothing is created here; see `ukemi.collector.store.migrate`.
+        """
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._engine = sa.create_engine(self.url, connect_args={"timeout": 30}, pool_size=8, max_overflow=32)
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            self._engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that may write: committed at the end, rolled back on any exception. Keep it short."""
+        with self._engine.connect() as connection, connection.execution_options(ukemi_write=True).begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that only reads, from one snapshot."""
+        with self._engine.connect() as connection, connection.execution_options(ukemi_write=False).begin():
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def upsert(
+    tx: Tx,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    add: Sequence[str] = (),
+    latest: Sequence[str] = (),
+    replace: Sequence[str] = (),
+) -> None:
+    """
+    Insert `rows`; where a row's primary key exists, merge it into the old one. One statement for all rows.
+
+    Args:
+        rows: all with the same keys, and no two with the same primary key (PostgreSQL refuses that).
+        add: columns whose new value is old + new.
+        latest: columns that keep the greater of old and new.
+        replace: columns that take the new value. Columns in none of the three keep the old one.
+    """
+    if not rows:
+        return
+    insert = (sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert)(table)
+    greatest = sa.func.max if tx.dialect.name == "sqlite" else sa.func.greatest
+    changes = {name: table.c[name] + insert.excluded[name] for name in add}
+    changes |= {name: greatest(table.c[name], insert.excluded[name]) for name in latest}
+    changes |= {name: insert.excluded[name] for name in replace}
+    key = list(table.primary_key.columns)
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=key, set_=changes)
+        if changes
+        else insert.on_conflict_do_nothing(index_elements=key),
+        list(rows),
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL: the spool is trimmed once its cursor is committed here, so that commit must be on disk.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get("ukemi_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

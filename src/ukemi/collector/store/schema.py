@@ -1,0 +1,328 @@
+"""
+The schema: what each column means, its unit, and who writes it.
+
+Conventions: every table about a project has `project_id` first in its key, so that a project's rows lie together and
+no query crosses projects by accident. `*_us` are UTC instants in integer microseconds since the epoch. Unless a column
+says otherwise, instants are times of *receipt* by this collector, never a client's clock. `""` stands for "not given" in
+environment and release, since NULL would not be equal to itself in a key. Hashes and event ids are raw bytes.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite gives rowids only to INTEGER PRIMARY KEY; PostgreSQL needs 64 bits.
+_BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _project() -> Column[int]:
+    return Column("project_id", Integer, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+
+
+# --- accounts: written by web and cli ---------------------------------------------------------------------------------
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=True),
+    Column("email", Text, nullable=False, unique=True),  # lower case
+    Column("password_hash", Text),  # argon2; NULL until the owner of the address chose one
+    Column("role", Text, nullable=False),  # owner | member
+    Column("created_us", BigInteger, nullable=False),
+)
+
+sign_in_link = Table(
+    "sign_in_link",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),  # SHA-256 of the token; the token itself is never stored
+    Column("account_id", _BigId, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger),  # a link works once
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),  # SHA-256 of the cookie's value
+    Column("account_id", _BigId, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+)
+
+# --- projects: written by cli and web ---------------------------------------------------------------------------------
+
+project = Table(
+    "project",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),  # numeric, since SDKs refuse any other DSN
+    Column("name", Text, nullable=False, unique=True),
+    Column("slug", Text, nullable=False, unique=True),  # prefix of short issue names: WWMAA-12
+    Column("created_us", BigInteger, nullable=False),
+    Column("keep_errors_days", Integer, nullable=False),
+    Column("keep_performance_days", Integer, nullable=False),
+    Column("issue_counter", Integer, nullable=False, server_default="0"),  # last short number given; by digest
+)
+
+client_key = Table(
+    "client_key",
+    metadata,
+    _project(),
+    Column("public_key", Text, primary_key=True),  # 32 lower-case hex digits
+    Column("kind", Text, nullable=False),  # server | browser
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Index("ix_client_key_public_key", "public_key", unique=True),
+)
+
+# --- the hand-over from the spool: written by digest ------------------------------------------------------------------
+
+spool_cursor = Table(
+    "spool_cursor",
+    metadata,
+    Column("spool_id", Text, primary_key=True),  # UUID of the spool file
+    Column("lane", Integer, primary_key=True),  # a Lane of ukemi.collector.spool
+    Column("position", BigInteger, nullable=False),  # everything up to here is digested
+)
+
+outcome = Table(
+    "outcome",
+    metadata,
+    _project(),
+    Column("minute_us", BigInteger, primary_key=True),
+    Column("category", Text, primary_key=True),  # of ukemi.protocol.vocabulary.Category
+    Column(
+        "outcome", Text, primary_key=True
+    ),  # accepted | duplicate | sampled | filtered | rate_limited | invalid | not_kept | lost
+    Column("reason", Text, primary_key=True),  # short word, "" for accepted
+    Column("quantity", BigInteger, nullable=False),
+)
+
+# --- issues: written by digest; status also by web --------------------------------------------------------------------
+
+issue = Table(
+    "issue",
+    metadata,
+    _project(),
+    Column("id", Text, primary_key=True),  # opaque, 16 hex digits
+    Column("number", Integer, nullable=False),  # counts up per project: the 12 of WWMAA-12
+    Column("status", Text, nullable=False),  # open | resolved | muted
+    Column("level", Text, nullable=False),  # of the latest event: debug | info | warning | error | fatal
+    Column("title", Text, nullable=False),
+    Column("culprit", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("key_kind", Text, nullable=False),  # server | browser: of the first event
+    Column("grouping", Text, nullable=False),  # JSON: the explanation that came with the fingerprint
+    Column("first_release", Text, nullable=False),
+    Column("first_seen_us", BigInteger, nullable=False),
+    Column("last_seen_us", BigInteger, nullable=False),
+    Column("event_count", BigInteger, nullable=False),
+    Column("user_count", BigInteger, nullable=False),
+    Index("ix_issue_status_seen", "project_id", "status", "last_seen_us"),
+    Index("ix_issue_number", "project_id", "number", unique=True),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    _project(),
+    Column("hash", LargeBinary, primary_key=True),  # 16 bytes
+    Column("issue_id", Text, nullable=False),
+    Index("ix_fingerprint_issue", "project_id", "issue_id"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    _project(),
+    Column(
+        "received_day", Integer, primary_key=True
+    ),  # days since the epoch: what retention drops and PostgreSQL can partition by
+    Column("id", LargeBinary, primary_key=True),  # 16 bytes, the client's id; unique within two days of receipt
+    Column("issue_id", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("occurred_us", BigInteger, nullable=False),  # the client's clock, drift corrected
+    Column("key_kind", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("user_key", Text, nullable=False),  # what counts as one user (`id:42`), "" when unknown
+    Column("body", LargeBinary, nullable=False),  # the scrubbed event as JSON, zstd; see ukemi.collector.store.bodies
+    Index("ix_event_issue_received", "project_id", "issue_id", "received_us"),
+)
+
+issue_tag = Table(
+    "issue_tag",
+    metadata,
+    _project(),
+    Column("issue_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("event_count", BigInteger, nullable=False),
+    Column("last_seen_us", BigInteger, nullable=False),
+)
+
+issue_user = Table(
+    "issue_user",
+    metadata,
+    _project(),
+    Column("issue_id", Text, primary_key=True),
+    Column("user_key", Text, primary_key=True),
+    Column("last_seen_us", BigInteger, nullable=False),
+)
+
+rollup = Table(
+    "rollup",
+    metadata,
+    _project(),
+    Column("width_s", Integer, primary_key=True),  # 60 | 3600 | 86400
+    Column("bucket_us", BigInteger, primary_key=True),  # start
+    Column("issue_id", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column("event_count", BigInteger, nullable=False),
+    Index("ix_rollup_issue", "project_id", "issue_id", "width_s", "bucket_us"),
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=True),  # order of happening
+    Column("project_id", Integer, ForeignKey("project.id", ondelete="CASCADE"), nullable=False),
+    Column("issue_id", Text, nullable=False),
+    Column(
+        "kind", Text, nullable=False
+    ),  # new | regressed | unmuted | resolved | muted | reopened | event (a matching event of a known issue)
+    Column("at_us", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: ChangeDetail of core/change.py: what alert rules look at
+    Column("actor", Text, nullable=False),  # account e-mail, or "" for digest
+    Column("claimed_us", BigInteger),  # when alerts took it; NULL = waiting
+    Index("ix_change_issue", "project_id", "issue_id", "at_us"),
+    Index("ix_change_unclaimed", "claimed_us", "id"),
+    sqlite_autoincrement=True,
+)
+
+# --- request counts (docs/reference/request-counts.md): written by digest ---------------------------------------------
+
+instance = Table(
+    "instance",
+    metadata,
+    _project(),
+    Column("id", Text, primary_key=True),  # random, one per process of the app
+    Column("environment", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("server_name", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("last_report_us", BigInteger, nullable=False),
+    Column("last_request_us", BigInteger),  # latest success or failure it told of, on our clock
+    Column("last_success_us", BigInteger),
+    Column(
+        "failures_us", Text, nullable=False
+    ),  # JSON: instants of its latest failures since its latest success, oldest first
+    Column("failure_count", BigInteger, nullable=False),  # all failures since its latest success
+    Column("ended_us", BigInteger),  # it said good-bye: its silence means nothing
+)
+
+request_bucket = Table(
+    "request_bucket",
+    metadata,
+    _project(),
+    Column("instance_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),  # the instance's own number of the bucket
+    Column("bucket_us", BigInteger, nullable=False),  # start, placed by the first report's time of receipt
+    Column(
+        "body", LargeBinary, nullable=False
+    ),  # the absolute counts of the latest report, JSON; kept a few minutes for resends
+)
+
+request_count = Table(
+    "request_count",
+    metadata,
+    _project(),
+    Column("width_s", Integer, primary_key=True),  # 10 | 60 | 3600
+    Column("bucket_us", BigInteger, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("route", Text, primary_key=True),  # template: /members/{id}
+    Column("status", Integer, primary_key=True),
+    Column("request_count", BigInteger, nullable=False),
+    Column("latency", Text, nullable=False),  # JSON {bin: count} of ukemi.protocol.vocabulary.latency_bin
+)
+
+# --- alerts: written by alerts and notify -----------------------------------------------------------------------------
+
+rule_state = Table(
+    "rule_state",
+    metadata,
+    _project(),
+    Column("rule", Text, primary_key=True),  # name in the rules file
+    Column("labels", Text, primary_key=True),  # JSON object, sorted keys: what this instance of the rule is about
+    Column("state", Text, nullable=False),  # ok | pending | firing | recovering | no_data
+    Column("since_us", BigInteger, nullable=False),
+    Column("evaluated_us", BigInteger, nullable=False),
+    Column("incident_id", Text),  # of the open incident
+    Column("explanation", Text, nullable=False),  # JSON, of the latest evaluation
+)
+
+evaluation = Table(
+    "evaluation",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=True),
+    Column("project_id", Integer, ForeignKey("project.id", ondelete="CASCADE"), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("changed", Boolean, nullable=False),
+    Column("explanation", Text, nullable=False),  # JSON
+    Index("ix_evaluation_rule", "project_id", "rule", "labels", "id"),
+    sqlite_autoincrement=True,
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    _project(),
+    Column("id", Text, primary_key=True),  # opaque; PagerDuty's dedup key
+    Column("rule", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("severity", Text, nullable=False),  # warning | high | critical
+    Column("title", Text, nullable=False),
+    Column("issue_id", Text),  # for incidents about one issue
+    Column("opened_us", BigInteger, nullable=False),
+    Column("closed_us", BigInteger),
+    Column("last_true_us", BigInteger, nullable=False),  # when its condition held last
+    Column("closed_reason", Text, nullable=False, server_default=""),
+    Column("cause_us", BigInteger, nullable=False),  # receipt of what opened it: the start of the alert delay
+    Column("explanation", Text, nullable=False),  # JSON
+    Index("ix_incident_open", "project_id", "closed_us", "opened_us"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    _project(),
+    Column("id", Text, primary_key=True),  # opaque; idempotency id, the same on every try
+    Column("incident_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),  # order within the incident and channel
+    Column("channel", Text, nullable=False),  # name in the rules file
+    Column("reason", Text, nullable=False),  # opened | closed | still_open | upgraded
+    Column("state", Text, nullable=False),  # queued | delivered | failed
+    Column("content", Text, nullable=False),  # JSON: what to tell, already scrubbed and bounded
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("delivered_us", BigInteger),
+    Index("ix_notification_due", "state", "due_us"),
+    Index("ix_notification_incident", "project_id", "incident_id"),
+)
