@@ -1,0 +1,47 @@
+"""`ukemi project create|list`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ukemi.cli.context import AsJson, DataDir, load_settings, open_database, show
+from ukemi.collector.core.clock import SystemClock
+from ukemi.collector.store import projects
+from ukemi.protocol.dsn import write_dsn
+
+app = typer.Typer(no_args_is_help=True, help="Projects: one for each app whose errors you track.")
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Name, such as 'Shop backend'.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a project with a server key and a browser key, and print their DSNs."""
+    settings = load_settings(data_dir=data_dir)
+    now_us = SystemClock().now_us()
+    with open_database(settings) as database, database.write() as tx:
+        project = projects.create(tx, name, now_us, settings.keep_errors_days, settings.keep_performance_days)
+        dsns = {
+            kind: write_dsn(
+                settings.public_url, projects.create_key(tx, project.id, kind, now_us).public_key, project.id
+            )
+            for kind in ("server", "browser")
+        }
+    if as_json:
+        typer.echo(json.dumps({"id": project.id, "name": project.name, "slug": project.slug, "dsn": dsns}))
+        return
+    typer.echo(f"Project {project.id}, {project.name}. Its issues are called {project.slug.upper()}-1, -2, …")
+    typer.echo(f"  SENTRY_DSN for the backend:  {dsns['server']}")
+    typer.echo(f"  DSN for pages in a browser:  {dsns['browser']}")
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all projects."""
+    settings = load_settings(data_dir=data_dir)
+    with open_database(settings) as database, database.read() as tx:
+        rows = [{"id": p.id, "name": p.name, "slug": p.slug} for p in projects.list_projects(tx)]
+    show(rows, as_json=as_json, empty="There is no project yet. Create one: ukemi project create 'My app'")

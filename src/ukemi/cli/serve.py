@@ -1,0 +1,91 @@
+"""`ukemi serve`: prepare what is missing, print where to go, run until told to stop."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from ukemi.cli.context import DataDir, fail, load_settings, open_database
+from ukemi.collector import logs
+from ukemi.collector.alerts import rules_file
+from ukemi.collector.core.clock import SystemClock
+from ukemi.collector.settings import Settings
+from ukemi.collector.store import accounts, projects
+from ukemi.collector.store.database import Database
+from ukemi.collector.supervisor import Role, Supervisor, listen
+from ukemi.protocol.dsn import write_dsn
+
+OWNER = "owner@localhost"
+FIRST_PROJECT = "My app"
+
+
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="P", help="Port to listen on; 0 picks a free one. Default: 8790.")
+    ] = None,
+    only: Annotated[
+        list[Role] | None, typer.Option(help="Run only this stage; may be given several times. Default: all stages.")
+    ] = None,
+) -> None:
+    """
+    Run the collector: accept events, group them, judge alerts, notify, show pages.
+
+    The first start creates the database, an owner (a one-time sign-in link is printed) and a first project (its DSNs
+    are printed). Stop with Ctrl-C; `kill -HUP` restarts the processes without refusing a connection.
+    """
+    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    logs.configure(settings.log_level)
+    roles = list(only or Role)
+    listener = None
+    if Role.INGEST in roles or Role.WEB in roles:
+        try:
+            listener = listen(settings.host, settings.port)
+        except OSError as error:
+            fail(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Perhaps ukemi is running already; choose another port with --port."
+            )
+        # The real port, for DSNs and links, when 0 was asked for.
+        settings = load_settings(port=listener.getsockname()[1])
+    with open_database(settings) as database:
+        greeting = _prepare(database, settings)
+    rules = _check_rules(settings)
+    typer.echo(greeting)
+    if rules.is_nobody_told(os.environ):
+        typer.secho(
+            "Nobody is being told: no notification channel is configured, so alerts only show on the pages.\n"
+            "Set UKEMI_SLACK_URL, UKEMI_PAGERDUTY_ROUTING_KEY or UKEMI_WEBHOOK_URL and start again.",
+            fg=typer.colors.YELLOW,
+        )
+    if listener is not None:
+        typer.echo(f"ukemi is listening on {settings.public_url}")
+    Supervisor(roles, listener, os.environ).run()
+
+
+def _prepare(database: Database, settings: Settings) -> str:
+    """Create what a first start needs and say what a person needs to know."""
+    now_us = SystemClock().now_us()
+    lines = []
+    with database.write() as tx:
+        if not accounts.exist(tx):
+            owner = accounts.ensure_owner(tx, OWNER, now_us)
+            token = accounts.new_sign_in_link(tx, owner, now_us)
+            lines.append(f"Sign in (this link works once): {settings.public_url}/sign-in/{token}")
+        if not projects.list_projects(tx):
+            project = projects.create(
+                tx, FIRST_PROJECT, now_us, settings.keep_errors_days, settings.keep_performance_days
+            )
+            for kind in ("server", "browser"):
+                key = projects.create_key(tx, project.id, kind, now_us)
+                dsn = write_dsn(settings.public_url, key.public_key, project.id)
+                lines.append(f"DSN of the first project, {kind} key: {dsn}")
+    return "\n".join(lines) or f"Data: {settings.data_dir}"
+
+
+def _check_rules(settings: Settings) -> rules_file.RuleSet:
+    try:
+        return rules_file.load(settings.rules_file)
+    except rules_file.RulesError as error:
+        fail(str(error))

@@ -1,0 +1,247 @@
+"""
+What runs in each process: here, and only here, the stages are wired together.
+
+The supervisor starts `python -m ukemi.collector.processes http|worker …`. The HTTP process accepts envelopes and shows
+pages; the worker digests, judges and tells. Settings come through the environment. Each stage could run alone.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import secrets
+import signal
+import socket as sockets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ukemi.collector import logs
+from ukemi.collector.alerts import rules_file
+from ukemi.collector.alerts.worker import Alerts
+from ukemi.collector.core.clock import Clock, SystemClock
+from ukemi.collector.digest.worker import Digest
+from ukemi.collector.ingest.app import IngestApp
+from ukemi.collector.notify.worker import Notifier
+from ukemi.collector.settings import Settings
+from ukemi.collector.spool.reader import SpoolReader
+from ukemi.collector.spool.writer import SpoolWriter
+from ukemi.collector.store import retention
+from ukemi.collector.store.database import Database
+from ukemi.collector.supervisor import Role
+from ukemi.collector.web.app import create_app
+
+log = structlog.get_logger("ukemi.processes")
+
+DRAIN_S = 1.0
+"""How long a stopping HTTP process goes on answering on connections that it has already accepted."""
+IDLE_PAUSE_S = 0.05
+"""Pause of a worker that found nothing to do: with it, an alert is at most this late."""
+FAILURE_PAUSE_S = 1.0
+RETENTION_PAUSE_S = 3600.0
+_INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$)")
+
+
+class DrainingServer(uvicorn.Server):
+    """
+    A server that loses no request when it stops.
+
+    Plain uvicorn closes connections that have no request under way, among them those whose request is still in flight
+    from the client. This one first stops accepting, asks clients to close after their answer, and waits.
+    """
+
+    is_draining = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn would raise the signal again after draining and end the process before the spool is closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask_to_exit)
+        yield
+
+    def _ask_to_exit(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[sockets.socket] | None = None) -> None:
+        self.is_draining = True
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(DRAIN_S)
+        await super().shutdown(sockets)
+
+
+class HttpApp:
+    """Sends what SDKs post to ingest and everything else to the pages."""
+
+    def __init__(self, ingest: ASGIApp | None, web: ASGIApp | None) -> None:
+        self._ingest, self._web = ingest, web
+        self.server: DrainingServer | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._ingest if _INGEST_PATH.match(scope.get("path", "")) else self._web
+
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.server and self.server.is_draining:
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        if app is None:
+            await _not_here(scope, send)
+        else:
+            await app(scope, receive, send_closing)
+
+
+async def run_http(
+    settings: Settings, listener: sockets.socket, roles: set[Role], say_ready: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    clock = SystemClock()
+    database = Database(settings.database)
+    rules = rules_file.load(settings.rules_file)
+    writer = SpoolWriter(settings.spool_path, max_bytes=settings.max_spool_bytes) if Role.INGEST in roles else None
+    ingest = IngestApp(writer, _keys(database), settings, clock) if writer else None
+    web = (
+        create_app(database, settings, clock, nobody_told=rules.is_nobody_told(os.environ))
+        if Role.WEB in roles
+        else None
+    )
+    app = HttpApp(ingest, web)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, backlog=2048)
+    app.server = server = DrainingServer(config)
+    if ingest:
+        await ingest.start()
+    say_ready()  # connections wait in the socket's backlog until the server below accepts them
+    await server.serve(sockets=[listener])
+    if ingest:
+        await ingest.stop()
+    if writer:
+        writer.close()
+    database.close()
+
+
+class Loop:
+    """Runs a stage's `step` again and again in a thread of its own until told to stop."""
+
+    def __init__(self, name: str, step: Callable[[Clock], int], idle_pause_s: float, stopping: threading.Event) -> None:
+        """
+        Args:
+            step: does at most one batch of work and returns how much it did; 0 makes the loop pause.
+        """
+        self._name, self._step, self._idle_pause_s, self._stopping = name, step, idle_pause_s, stopping
+        self.thread = threading.Thread(target=self._run, name=name)
+
+    def _run(self) -> None:
+        clock = SystemClock()
+        while not self._stopping.is_set():
+            try:
+                worked = self._step(clock)
+            except Exception:  # the border of a stage: its rows are still there, so the next try does the work
+                log.exception("stage failed; trying again", stage=self._name, pause_s=FAILURE_PAUSE_S)
+                self._stopping.wait(FAILURE_PAUSE_S)
+                continue
+            if not worked:
+                self._stopping.wait(self._idle_pause_s)
+
+
+def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], None], follow: Callable[[], None]) -> None:
+    """Digest, judge and tell until SIGTERM or SIGINT; what was begun is finished."""
+    stopping = threading.Event()
+    database = Database(settings.database)
+    rules = rules_file.load(settings.rules_file)
+    steps: list[Callable[[Clock], int]] = []
+    loops: list[Loop] = []
+    spool = None
+    if Role.DIGEST in roles:
+        spool = SpoolReader(settings.spool_path)
+        steps.append(Digest(database, spool, pii_key(settings)).step)
+        loops.append(Loop("retention", lambda clock: _retain(database, clock), RETENTION_PAUSE_S, stopping))
+    if Role.ALERTS in roles:
+        steps.append(Alerts(database, rules, settings).step)
+    if steps:
+        # One after the other, so that due alerts run between two batches however much waits in the spool.
+        loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
+    if Role.NOTIFY in roles:
+        loops.append(Loop("notify", Notifier(database, rules, settings, os.environ).step, IDLE_PAUSE_S, stopping))
+    stop_signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)  # before any thread starts, so that only sigwait sees them
+    follow()
+    for loop in loops:
+        loop.thread.start()
+    say_ready()
+    signal.sigwait(stop_signals)
+    stopping.set()
+    for loop in loops:
+        loop.thread.join()
+    if spool:
+        spool.close()
+    database.close()
+
+
+def pii_key(settings: Settings) -> bytes:
+    """The key of this collector's hashes of e-mail and IP addresses; made on first use, 32 random bytes, mode 0600."""
+    path = settings.data_dir / "pii.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _retain(database: Database, clock: Clock) -> int:
+    deleted = retention.apply(database, clock.now_us())
+    log.info("retention applied", deleted=deleted)
+    return 0
+
+
+async def _not_here(scope: Scope, send: Send) -> None:
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"This stage does not run here.\n"})
+
+
+def _follow(lifeline: int) -> None:
+    """Stop this process when its supervisor is gone, however it died: then the other end of the pipe closes."""
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+def main() -> None:
+    """Run one process as its supervisor asks: `http --socket=FD ingest web` or `worker digest alerts notify`."""
+    parser = argparse.ArgumentParser(prog="ukemi.collector.processes")
+    parser.add_argument("process", choices=("http", "worker"))
+    parser.add_argument("roles", nargs="+", type=Role)
+    parser.add_argument("--socket", type=int)
+    parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--lifeline", type=int, required=True)
+    arguments = parser.parse_args()
+    settings = Settings()
+    logs.configure(settings.log_level)
+    roles = set(arguments.roles)
+
+    def say_ready() -> None:
+        os.write(arguments.ready, b".")
+        os.close(arguments.ready)
+
+    if arguments.process == "http":
+        _follow(arguments.lifeline)
+        listener = sockets.socket(fileno=arguments.socket)
+        uvicorn_loop = uvicorn.Config("", loop="auto").get_loop_factory()
+        with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+            runner.run(run_http(settings, listener, roles, say_ready))
+    else:
+        run_worker(settings, roles, say_ready, lambda: _follow(arguments.lifeline))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""System tests import nothing of ours: they start `ukemi`, kill it, and look."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+UKEMI = [sys.executable, "-m", "ukemi.cli.main"]
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> object:
+    """The first truthy value of `condition`; fails with `what` after `timeout_s`."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline_s, f"still not so after {timeout_s:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+class Collector:
+    """A running `ukemi serve` with its own data folder."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+        self.data_dir = data_dir
+        self.environment = environment
+        self.log = data_dir.parent / "ukemi.log"
+        self.start()
+
+    def start(self, *arguments: str) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*UKEMI, "serve", "--data-dir", str(self.data_dir), "--port", "0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self.environment,
+            )
+        self.greeting = ""
+        for line in self.process.stdout:
+            self.greeting += line
+            if match := re.search(r"listening on (http://\S+)", line):
+                self.url = match[1]
+                break
+        else:
+            pytest.fail(f"ukemi serve ended: {self.greeting}\n{self.log.read_text()}")
+        wait_until(lambda: len(self.children()) == 2, "both processes run")
+
+    def children(self) -> dict[str, psutil.Process]:
+        """The supervised processes by name: http, worker."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                command = child.cmdline()
+            except psutil.Error:
+                continue
+            if "ukemi.collector.processes" in command:
+                found[command[command.index("ukemi.collector.processes") + 1]] = child
+        return found
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one supervised process, and wait until it is gone."""
+        child = self.children()[name]
+        child.send_signal(signal.SIGKILL)
+        child.wait(10)
+
+    def dsn(self, kind: str = "server") -> str:
+        """DSN of the first project, at the port of the present start."""
+        keys = self.ukemi("key", "list", "1", "--json")
+        dsn = next(key["dsn"] for key in keys if key["kind"] == kind)
+        return re.sub(r"@[^/]+/", "@" + self.url.removeprefix("http://") + "/", dsn)
+
+    def ukemi(self, *arguments: str) -> object:
+        """Run a `ukemi` command on this data folder and read its JSON."""
+        answer = subprocess.run(
+            [*UKEMI, *arguments, "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=self.environment,
+        )
+        return json.loads(answer.stdout)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple]:
+        """Rows of the main database, read from beside."""
+        connection = sqlite3.connect(f"file:{self.data_dir / 'ukemi.db'}?mode=ro", uri=True, timeout=10)
+        try:
+            return connection.execute(query, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start_collector(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+    """Start a collector; further settings as keyword arguments, `slack_url="…"` for UKEMI_SLACK_URL."""
+    started: list[Collector] = []
+
+    def start(**settings: str) -> Collector:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("UKEMI_")}
+        environment |= {f"UKEMI_{name.upper()}": str(value) for name, value in settings.items()}
+        collector = Collector(tmp_path / f"data-{len(started)}", environment)
+        started.append(collector)
+        return collector
+
+    yield start
+    for collector in started:
+        collector.stop()
+
+
+@pytest.fixture
+def collector(start_collector: Callable[..., Collector]) -> Collector:
+    return start_collector()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    return wait_until

@@ -1,0 +1,97 @@
+"""An acknowledged envelope is never lost and never counted twice, whichever process is killed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+SENDER = Path(__file__).with_name("sender.py")
+
+
+def stream_errors(collector, count: int, folder: Path, *options: str) -> subprocess.Popen:
+    files = [str(folder / "acknowledged"), str(folder / "refused")]
+    command = [sys.executable, str(SENDER), collector.dsn(), str(count), *files, *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split("\n")[:-1] if path.exists() else []
+
+
+def finish(sender: subprocess.Popen) -> None:
+    sender.communicate(timeout=100)
+    assert sender.returncode == 0
+
+
+def test_killing_both_processes_in_a_stream_of_errors_loses_and_doubles_nothing(collector, tmp_path, eventually):
+    sender = stream_errors(collector, 2000, tmp_path)
+    eventually(lambda: len(lines(tmp_path / "acknowledged")) > 400, "the stream runs")
+    collector.kill("worker")
+    eventually(lambda: len(lines(tmp_path / "acknowledged")) > 1000, "the stream goes on without a worker")
+    collector.kill("http")
+    finish(sender)
+
+    acknowledged = set(lines(tmp_path / "acknowledged"))
+    assert len(acknowledged) > 1900, "the listening socket outlives its processes, so hardly any error is refused"
+
+    def stored() -> list[str]:
+        return [row[0] for row in collector.rows("SELECT lower(hex(id)) FROM event")]
+
+    eventually(lambda: acknowledged <= set(stored()), "every acknowledged event is stored")
+    ids = stored()
+    assert len(ids) == len(set(ids))
+    counted = collector.rows("SELECT sum(event_count) FROM issue")[0][0]
+    rolled_up = collector.rows("SELECT sum(event_count) FROM rollup WHERE width_s = 60")[0][0]
+    accepted = collector.rows("SELECT sum(quantity) FROM outcome WHERE category = 'error' AND outcome = 'accepted'")[0][
+        0
+    ]
+    assert counted == rolled_up == accepted == len(ids)
+
+
+def test_killing_everything_at_once_loses_nothing_over_a_fresh_start(collector, tmp_path, eventually):
+    sender = stream_errors(collector, 300, tmp_path)
+    eventually(lambda: len(lines(tmp_path / "acknowledged")) > 100, "the stream runs")
+    children = collector.children()
+    collector.process.kill()
+    collector.process.wait()
+    finish(sender)
+    eventually(lambda: not any(child.is_running() for child in children.values()), "children follow their supervisor")
+
+    collector.start()
+
+    acknowledged = set(lines(tmp_path / "acknowledged"))
+    eventually(
+        lambda: acknowledged <= {row[0] for row in collector.rows("SELECT lower(hex(id)) FROM event")},
+        "every acknowledged event is stored",
+    )
+
+
+def test_a_restart_under_load_refuses_no_connection(collector, tmp_path, eventually):
+    """Every request opens a connection of its own here, so a gap of a millisecond would show."""
+    sender = stream_errors(collector, 1500, tmp_path, "close")
+    eventually(lambda: len(lines(tmp_path / "acknowledged")) > 200, "the stream runs")
+    before = collector.children()["http"].pid
+    collector.process.send_signal(1)
+    eventually(
+        lambda: "http" in collector.children() and collector.children()["http"].pid != before, "a new process serves"
+    )
+    finish(sender)
+
+    assert lines(tmp_path / "refused") == []
+    assert len(lines(tmp_path / "acknowledged")) == 1500
+
+
+def test_a_second_ukemi_on_the_same_port_says_what_to_do(collector):
+    port = re.search(r":(\d+)$", collector.url)[1]
+    second = subprocess.run(
+        [sys.executable, "-m", "ukemi.cli.main", "serve", "--data-dir", str(collector.data_dir), "--port", port],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "--port" in second.stderr
+    assert httpx.get(collector.url + "/health").json()["status"] == "ok"
