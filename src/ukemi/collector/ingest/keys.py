@@ -1,0 +1,58 @@
+"""Client keys, looked up by every request and therefore kept in memory for a few seconds."""
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+import msgspec
+
+from ukemi.collector.store import projects
+from ukemi.collector.store.database import Database
+
+KEY_TTL_S: Final = 2.0
+"""A new key works, and a disabled one stops working, within this time."""
+_MAX_CACHED: Final = 10_000
+
+
+class Key(msgspec.Struct, frozen=True):
+    project_id: int
+    public_key: str
+    kind: str
+    """server | browser"""
+    is_enabled: bool
+
+
+class KeySource(Protocol):
+    def lookup(self, public_key: str) -> Key | None:
+        """The key, from where it is stored; None when there is no such key. May block."""
+
+
+class StoredKeys:
+    """Keys from the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lookup(self, public_key: str) -> Key | None:
+        with self._database.read() as tx:
+            key = projects.key_by_public(tx, public_key)
+        return Key(key.project_id, key.public_key, key.kind, key.is_enabled) if key else None
+
+
+class CachedKeys:
+    """Keys of a source, each remembered for KEY_TTL_S, unknown ones too: a flood of wrong keys costs no queries each."""
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._cache: dict[str, tuple[float, Key | None]] = {}
+
+    async def lookup(self, public_key: str) -> Key | None:
+        now_s = time.monotonic()
+        cached = self._cache.get(public_key)
+        if cached and now_s - cached[0] < KEY_TTL_S:
+            return cached[1]
+        key = await asyncio.to_thread(self._source.lookup, public_key)
+        if len(self._cache) >= _MAX_CACHED:
+            self._cache.clear()
+        self._cache[public_key] = (now_s, key)
+        return key

@@ -1,0 +1,42 @@
+"""
+The spool's file: SQLite, one table of items, one of facts about the file.
+
+FULL makes each commit an fsync of the log; AUTOINCREMENT never gives a position twice, also not after deletes;
+secure_delete overwrites what is deleted, since payloads here are not scrubbed yet.
+"""
+
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS item (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane INTEGER NOT NULL,
+    received_us INTEGER NOT NULL,
+    project_id INTEGER NOT NULL,
+    key_kind TEXT NOT NULL,
+    item_type TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    context BLOB NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS item_lane ON item (lane, position);
+"""
+
+
+def open_spool(path: Path) -> sqlite3.Connection:
+    """A connection to the spool at `path`; folder (mode 0700) and file (0600) are made if missing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Connections are made in one thread and used in another, but never by two at once.
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+    connection.execute("INSERT OR IGNORE INTO fact VALUES ('spool_id', ?)", (str(uuid.uuid4()),))
+    return connection

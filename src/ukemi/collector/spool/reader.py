@@ -1,0 +1,73 @@
+"""The reading end of the spool, for digest: read on from a position, and trim what is digested."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from ukemi.collector.spool.file import open_spool
+from ukemi.collector.spool.item import Lane, SpoolItem
+
+_READ = """
+SELECT position, lane, received_us, project_id, key_kind, item_type, event_id, context, payload
+FROM item WHERE lane = ? AND position > ? ORDER BY position LIMIT ?
+"""
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    items: int
+    bytes: int
+    """Of payload."""
+    oldest_us: int | None
+    """Receipt of the oldest waiting item."""
+
+
+class SpoolReader:
+    def __init__(self, path: Path) -> None:
+        self._connection = open_spool(path)
+        self.spool_id: str = self._connection.execute("SELECT value FROM fact WHERE name = 'spool_id'").fetchone()[0]
+        self._version: int | None = None
+
+    def changed(self) -> bool:
+        """Whether anything was committed by others since the last call; True at first. Costs microseconds."""
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        is_new = version != self._version
+        self._version = version
+        return bool(is_new)
+
+    def read(self, lane: Lane, after: int, limit: int, max_bytes: int) -> list[SpoolItem]:
+        """
+        The items of `lane` behind position `after`, in the order they came.
+
+        Args:
+            limit: most items.
+            max_bytes: stop once their payloads reach this; at least one item is returned, however large.
+        """
+        items: list[SpoolItem] = []
+        total = 0
+        with contextlib.closing(self._connection.execute(_READ, (lane, after, limit))) as rows:
+            for row in rows:
+                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:]))
+                total += len(row[8])
+                if total >= max_bytes:
+                    break
+        return items
+
+    def trim(self, lane: Lane, upto: int) -> None:
+        """Delete the items of `lane` up to position `upto`, and when nothing waits any more empty the log file too."""
+        self._connection.execute("DELETE FROM item WHERE lane = ? AND position <= ?", (lane, upto))
+        if self._connection.execute("SELECT 1 FROM item LIMIT 1").fetchone() is None:
+            # Raw payloads also stand in the log until it is emptied. A busy writer is not waited for.
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute("PRAGMA busy_timeout = 30000")
+
+    def backlog(self) -> Backlog:
+        """How much waits, in all lanes."""
+        row = self._connection.execute("SELECT count(*), total(length(payload)), min(received_us) FROM item").fetchone()
+        return Backlog(items=row[0], bytes=int(row[1]), oldest_us=row[2])
+
+    def close(self) -> None:
+        self._connection.close()

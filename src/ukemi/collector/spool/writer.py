@@ -1,0 +1,133 @@
+"""
+The writing end of the spool, for ingest: an append returns when it is on disk.
+
+Commits are grouped: one thread writes; everything that arrived while its last commit ran goes into the next, so a
+hundred waiting requests share one fsync.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from ukemi.collector.spool.errors import SpoolError, SpoolFull
+from ukemi.collector.spool.file import open_spool
+from ukemi.collector.spool.item import SpoolItem
+
+_INSERT = """
+INSERT INTO item (lane, received_us, project_id, key_kind, item_type, event_id, context, payload)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_MEASURE_EVERY = 64
+"""Commits between two looks at the size of the backlog."""
+
+
+class _Append:
+    """Items of one request on their way to disk, and how its coroutine learns that they are there."""
+
+    __slots__ = ("done", "items", "loop")
+
+    def __init__(self, items: Sequence[SpoolItem], loop: asyncio.AbstractEventLoop) -> None:
+        self.items, self.loop, self.done = items, loop, loop.create_future()
+
+    def settle(self, error: SpoolError | None) -> None:
+        def settle() -> None:
+            if self.done.done():  # the request was cancelled meanwhile
+                return
+            if error:
+                self.done.set_exception(error)
+            else:
+                self.done.set_result(None)
+
+        self.loop.call_soon_threadsafe(settle)
+
+
+class SpoolWriter:
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        """
+        Open the spool at `path` for appending.
+
+        Args:
+            max_bytes: size of the waiting items from which on `append` raises SpoolFull.
+        """
+        self._connection = open_spool(path)
+        self._max_bytes = max_bytes
+        self._backlog_bytes = self._measure()
+        self._commits = 0
+        self._waiting: deque[_Append] = deque()
+        self._is_closing = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
+        self._thread.start()
+
+    async def append(self, items: Sequence[SpoolItem]) -> None:
+        """
+        Write `items` in one commit and return once it is on disk. Their `position` is ignored.
+
+        Raises:
+            SpoolFull: nothing was written.
+            SpoolError: the spool is closed or cannot be written.
+        """
+        if self._backlog_bytes > self._max_bytes:
+            raise SpoolFull(f"More than {self._max_bytes} bytes wait in the spool; digest has fallen behind.")
+        append = _Append(items, asyncio.get_running_loop())
+        with self._wake:
+            if self._is_closing:
+                raise SpoolError("The spool is closed.")
+            self._waiting.append(append)
+            self._wake.notify()
+        await append.done
+
+    def backlog_bytes(self) -> int:
+        """About how many bytes of payload wait; an upper estimate between two measurements."""
+        return self._backlog_bytes
+
+    def close(self) -> None:
+        """Write what waits, then close."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._is_closing:
+                    self._wake.wait()
+                if not self._waiting:
+                    return
+                batch = list(self._waiting)
+                self._waiting.clear()
+            error = self._commit([item for append in batch for item in append.items])
+            for append in batch:
+                append.settle(error)
+
+    def _commit(self, items: list[SpoolItem]) -> SpoolError | None:
+        rows = [
+            (i.lane, i.received_us, i.project_id, i.key_kind, i.item_type, i.event_id, i.context, i.payload)
+            for i in items
+        ]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_INSERT, rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                return SpoolFull("The disk of the spool is full. Nothing was written; free some space.")
+            return SpoolError(f"The spool cannot be written: {error}")
+        self._commits += 1
+        self._backlog_bytes += sum(len(item.payload) for item in items)
+        if self._commits % _MEASURE_EVERY == 0 or self._backlog_bytes > self._max_bytes:
+            self._backlog_bytes = self._measure()
+        return None
+
+    def _measure(self) -> int:
+        page_bytes: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
+        pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return (pages - free) * page_bytes

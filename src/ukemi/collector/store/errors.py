@@ -1,0 +1,24 @@
+"""
+What can go wrong in the store.
+
+StoreError
+├── NotFound     there is no such row
+├── NameTaken    a name that must be unique exists
+└── TooNew       the database was written by a newer version of ukemi
+"""
+
+
+class StoreError(Exception):
+    """The store could not do what was asked. The message is fit for a person."""
+
+
+class NotFound(StoreError):
+    """There is no such project, key, issue or account."""
+
+
+class NameTaken(StoreError):
+    """Another row has this name already."""
+
+
+class TooNew(StoreError):
+    """The database was written by a newer version of ukemi, which this one cannot read."""

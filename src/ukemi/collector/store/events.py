@@ -1,0 +1,71 @@
+"""Events as stored: what lists and counts need as columns, the whole of it as a compressed body."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from ukemi.collector.core.clock import DAY_US
+from ukemi.collector.store import schema
+from ukemi.collector.store.database import Tx
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """A row of the table; `schema.event` says what each field means."""
+
+    project_id: int
+    received_day: int
+    id: bytes
+    issue_id: str
+    received_us: int
+    occurred_us: int
+    key_kind: str
+    level: str
+    environment: str
+    release: str
+    title: str
+    user_key: str
+    body: bytes
+
+
+def day_of(received_us: int) -> int:
+    """Days since the epoch."""
+    return received_us // DAY_US
+
+
+def known(tx: Tx, ids: Collection[tuple[int, bytes]], received_us: int) -> set[tuple[int, bytes]]:
+    """
+    Those of the (project_id, event id) that are stored already.
+
+    Looks at the day of `received_us` and the one before: a client resends within minutes.
+    """
+    c = schema.event.c
+    today = day_of(received_us)
+    found: set[tuple[int, bytes]] = set()
+    for project_id in {project for project, _ in ids}:
+        wanted = [event_id for project, event_id in ids if project == project_id]
+        query = sa.select(c.id).where(
+            c.project_id == project_id, c.received_day.in_([today - 1, today, today + 1]), c.id.in_(wanted)
+        )
+        found |= {(project_id, event_id) for event_id in tx.execute(query).scalars()}
+    return found
+
+
+def insert(tx: Tx, rows: Sequence[EventRow]) -> None:
+    if rows:
+        tx.execute(sa.insert(schema.event), [msgspec.structs.asdict(row) for row in rows])
+
+
+def issue_of(tx: Tx, project_id: int, event_id: str) -> tuple[str, str] | None:
+    """Issue id and short name (WWMAA-12) of an event by its id of 32 hex digits; None while it is not stored."""
+    event, issue, project = schema.event.c, schema.issue.c, schema.project.c
+    query = (
+        sa.select(issue.id, project.slug, issue.number)
+        .join_from(
+            schema.event, schema.issue, sa.and_(issue.project_id == event.project_id, issue.id == event.issue_id)
+        )
+        .join(schema.project, project.id == event.project_id)
+        .where(event.project_id == project_id, event.id == bytes.fromhex(event_id))
+    )
+    row = tx.execute(query).first()
+    return (row.id, f"{row.slug.upper()}-{row.number}") if row else None

@@ -1,0 +1,119 @@
+"""Projects and their client keys."""
+
+import re
+import secrets
+
+import msgspec
+import sqlalchemy as sa
+
+from ukemi.collector.store import schema
+from ukemi.collector.store.database import Tx
+from ukemi.collector.store.errors import NameTaken, NotFound
+
+
+class Project(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    slug: str
+    """Prefix of its issues' short names: the `wwmaa` of WWMAA-12."""
+    created_us: int
+    keep_errors_days: int
+    keep_performance_days: int
+
+
+class ClientKey(msgspec.Struct, frozen=True):
+    project_id: int
+    public_key: str
+    """32 hex digits."""
+    kind: str
+    """server | browser"""
+    is_enabled: bool
+    created_us: int
+
+
+_PROJECT = [schema.project.c[name] for name in Project.__struct_fields__]
+_KEY = [schema.client_key.c[name] for name in ClientKey.__struct_fields__]
+
+
+def create(tx: Tx, name: str, now_us: int, keep_errors_days: int, keep_performance_days: int) -> Project:
+    """
+    Make a project. It has no keys yet.
+
+    Raises:
+        NameTaken: a project of this name, or with the same short name, exists.
+    """
+    name = name.strip()
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24] or "project"
+    taken = sa.or_(schema.project.c.name == name, schema.project.c.slug == slug)
+    if tx.execute(sa.select(schema.project.c.id).where(taken)).first():
+        raise NameTaken(
+            f"There is a project called {name!r} (or with the short name {slug!r}) already. Choose another name."
+        )
+    row = {
+        "name": name,
+        "slug": slug,
+        "created_us": now_us,
+        "keep_errors_days": keep_errors_days,
+        "keep_performance_days": keep_performance_days,
+    }
+    project_id = tx.execute(sa.insert(schema.project).values(row).returning(schema.project.c.id)).scalar_one()
+    return Project(id=project_id, **row)  # type: ignore[arg-type]
+
+
+def list_projects(tx: Tx) -> list[Project]:
+    """All projects, by number."""
+    rows = tx.execute(sa.select(*_PROJECT).order_by(schema.project.c.id))
+    return [Project(**row) for row in rows.mappings()]
+
+
+def create_key(tx: Tx, project_id: int, kind: str, now_us: int) -> ClientKey:
+    """
+    Make an enabled key.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    if not tx.execute(sa.select(schema.project.c.id).where(schema.project.c.id == project_id)).first():
+        raise NotFound(f"There is no project {project_id}. See: ukemi project list")
+    key = ClientKey(project_id, secrets.token_hex(16), kind, True, now_us)  # noqa: FBT003
+    tx.execute(sa.insert(schema.client_key).values(msgspec.structs.asdict(key)))
+    return key
+
+
+def keys(tx: Tx, project_id: int | None = None) -> list[ClientKey]:
+    """Keys of one project or of all, oldest first."""
+    query = sa.select(*_KEY).order_by(
+        schema.client_key.c.project_id, schema.client_key.c.created_us, schema.client_key.c.kind.desc()
+    )
+    if project_id is not None:
+        query = query.where(schema.client_key.c.project_id == project_id)
+    return [ClientKey(**row) for row in tx.execute(query).mappings()]
+
+
+def key_by_public(tx: Tx, public_key: str) -> ClientKey | None:
+    row = tx.execute(sa.select(*_KEY).where(schema.client_key.c.public_key == public_key)).mappings().first()
+    return ClientKey(**row) if row else None
+
+
+def disable_key(tx: Tx, project_id: int, public_key: str) -> None:
+    """
+    Raises:
+        NotFound: the project has no such key.
+    """
+    table = schema.client_key
+    mine = sa.and_(table.c.project_id == project_id, table.c.public_key == public_key)
+    if not tx.execute(sa.update(table).where(mine).values(is_enabled=False)).rowcount:
+        raise NotFound(f"Project {project_id} has no such key. See: ukemi key list {project_id}")
+
+
+def rotate_key(tx: Tx, project_id: int, public_key: str, now_us: int) -> ClientKey:
+    """
+    A new key of the same kind; the old one goes on working until it is disabled.
+
+    Raises:
+        NotFound: the project has no such key.
+    """
+    old = key_by_public(tx, public_key)
+    if old is None or old.project_id != project_id:
+        raise NotFound(f"Project {project_id} has no such key. See: ukemi key list {project_id}")
+    return create_key(tx, project_id, old.kind, now_us)
