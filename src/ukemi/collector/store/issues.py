@@ -1,6 +1,6 @@
 """Issues: made and added to by digest, opened, resolved and muted by people."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -112,7 +112,7 @@ def reopen(tx: Tx, ids: Collection[tuple[int, str]]) -> None:
         tx.execute(sa.update(schema.issue).where(c.project_id == project_id, c.id == issue_id).values(status="open"))
 
 
-def set_status(tx: Tx, project_id: int, issue_id: str, status: str, now_us: int, actor: str) -> None:
+def set_status(tx: Tx, project_id: int, issue_id: str, status: str, *, now_us: int, actor: str) -> None:
     """
     What a person wants with an issue: `open`, `resolved` or `muted`. Writes the change as well; none if it is so already.
 
@@ -138,19 +138,21 @@ def add_tags(tx: Tx, rows: Sequence[dict[str, object]]) -> None:
     upsert(tx, schema.issue_tag, rows, add=["event_count"], latest=["last_seen_us"])
 
 
-def add_users(tx: Tx, rows: Sequence[dict[str, object]]) -> dict[tuple[int, str], int]:
-    """Note users of issues (project_id, issue_id, user_key, last_seen_us); returns how many were new, per issue."""
+def add_users(tx: Tx, users: Mapping[tuple[int, str], Collection[str]], seen_us: int) -> dict[tuple[int, str], int]:
+    """Note who met an issue, by (project_id, issue_id); returns how many were new, per issue."""
     new: dict[tuple[int, str], int] = {}
     c = schema.issue_user.c
-    by_issue: dict[tuple[int, str], list[str]] = {}
-    for row in rows:
-        by_issue.setdefault((row["project_id"], row["issue_id"]), []).append(str(row["user_key"]))  # type: ignore[index]
-    for (project_id, issue_id), user_keys in by_issue.items():
+    rows = []
+    for (project_id, issue_id), user_keys in sorted(users.items()):
         known = tx.execute(
             sa.select(sa.func.count()).where(
                 c.project_id == project_id, c.issue_id == issue_id, c.user_key.in_(user_keys)
             )
         ).scalar_one()
         new[project_id, issue_id] = len(user_keys) - known
+        rows += [
+            {"project_id": project_id, "issue_id": issue_id, "user_key": user_key, "last_seen_us": seen_us}
+            for user_key in sorted(user_keys)
+        ]
     upsert(tx, schema.issue_user, rows, latest=["last_seen_us"])
     return new

@@ -75,7 +75,7 @@ def create_key(tx: Tx, project_id: int, kind: str, now_us: int) -> ClientKey:
     """
     if not tx.execute(sa.select(schema.project.c.id).where(schema.project.c.id == project_id)).first():
         raise NotFound(f"There is no project {project_id}. See: ukemi project list")
-    key = ClientKey(project_id, secrets.token_hex(16), kind, True, now_us)  # noqa: FBT003
+    key = ClientKey(project_id, secrets.token_hex(16), kind, True, now_us)
     tx.execute(sa.insert(schema.client_key).values(msgspec.structs.asdict(key)))
     return key
 

@@ -8,4 +8,346 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-BIG_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "account",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
+        sa.UniqueConstraint("email", name=op.f("uq_account_email")),
+    )
+    op.create_table(
+        "project",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("keep_errors_days", sa.Integer(), nullable=False),
+        sa.Column("keep_performance_days", sa.Integer(), nullable=False),
+        sa.Column("issue_counter", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
+        sa.UniqueConstraint("name", name=op.f("uq_project_name")),
+        sa.UniqueConstraint("slug", name=op.f("uq_project_slug")),
+    )
+    op.create_table(
+        "spool_cursor",
+        sa.Column("spool_id", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("spool_id", "lane", name=op.f("pk_spool_cursor")),
+    )
+    op.create_table(
+        "change",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("claimed_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_change_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_change_issue", "change", ["project_id", "issue_id", "at_us"], unique=False)
+    op.create_index("ix_change_unclaimed", "change", ["claimed_us", "id"], unique=False)
+    op.create_table(
+        "client_key",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_client_key_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "public_key", name=op.f("pk_client_key")),
+    )
+    op.create_index("ix_client_key_public_key", "client_key", ["public_key"], unique=True)
+    op.create_table(
+        "evaluation",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("changed", sa.Boolean(), nullable=False),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_evaluation_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_evaluation_rule", "evaluation", ["project_id", "rule", "labels", "id"], unique=False)
+    op.create_table(
+        "event",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("received_day", sa.Integer(), nullable=False),
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.Column("occurred_us", sa.BigInteger(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("user_key", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_event_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id", "received_day", "id", name=op.f("pk_event")),
+    )
+    op.create_index("ix_event_issue_received", "event", ["project_id", "issue_id", "received_us"], unique=False)
+    op.create_table(
+        "fingerprint",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_fingerprint_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "hash", name=op.f("pk_fingerprint")),
+    )
+    op.create_index("ix_fingerprint_issue", "fingerprint", ["project_id", "issue_id"], unique=False)
+    op.create_table(
+        "incident",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=True),
+        sa.Column("opened_us", sa.BigInteger(), nullable=False),
+        sa.Column("closed_us", sa.BigInteger(), nullable=True),
+        sa.Column("last_true_us", sa.BigInteger(), nullable=False),
+        sa.Column("closed_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("cause_us", sa.BigInteger(), nullable=False),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_incident_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_incident")),
+    )
+    op.create_index("ix_incident_open", "incident", ["project_id", "closed_us", "opened_us"], unique=False)
+    op.create_table(
+        "instance",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("server_name", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_report_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_request_us", sa.BigInteger(), nullable=True),
+        sa.Column("last_success_us", sa.BigInteger(), nullable=True),
+        sa.Column("failures_us", sa.Text(), nullable=False),
+        sa.Column("failure_count", sa.BigInteger(), nullable=False),
+        sa.Column("ended_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_instance_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_instance")),
+    )
+    op.create_table(
+        "issue",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("culprit", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("grouping", sa.Text(), nullable=False),
+        sa.Column("first_release", sa.Text(), nullable=False),
+        sa.Column("first_seen_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
+        sa.Column("event_count", sa.BigInteger(), nullable=False),
+        sa.Column("user_count", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_issue_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_issue")),
+    )
+    op.create_index("ix_issue_number", "issue", ["project_id", "number"], unique=True)
+    op.create_index("ix_issue_status_seen", "issue", ["project_id", "status", "last_seen_us"], unique=False)
+    op.create_table(
+        "issue_tag",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("event_count", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_issue_tag_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "issue_id", "key", "value", name=op.f("pk_issue_tag")),
+    )
+    op.create_table(
+        "issue_user",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("user_key", sa.Text(), nullable=False),
+        sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_issue_user_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "issue_id", "user_key", name=op.f("pk_issue_user")),
+    )
+    op.create_table(
+        "notification",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("due_us", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("delivered_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_notification_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_notification")),
+    )
+    op.create_index("ix_notification_due", "notification", ["state", "due_us"], unique=False)
+    op.create_index("ix_notification_incident", "notification", ["project_id", "incident_id"], unique=False)
+    op.create_table(
+        "outcome",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("minute_us", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_outcome_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id", "minute_us", "category", "outcome", "reason", name=op.f("pk_outcome")),
+    )
+    op.create_table(
+        "request_bucket",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("instance_id", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("bucket_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_request_bucket_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "instance_id", "sequence", name=op.f("pk_request_bucket")),
+    )
+    op.create_table(
+        "request_count",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("width_s", sa.Integer(), nullable=False),
+        sa.Column("bucket_us", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("request_count", sa.BigInteger(), nullable=False),
+        sa.Column("latency", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_request_count_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "project_id",
+            "width_s",
+            "bucket_us",
+            "environment",
+            "release",
+            "method",
+            "route",
+            "status",
+            name=op.f("pk_request_count"),
+        ),
+    )
+    op.create_table(
+        "rollup",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("width_s", sa.Integer(), nullable=False),
+        sa.Column("bucket_us", sa.BigInteger(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("event_count", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_rollup_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint(
+            "project_id", "width_s", "bucket_us", "issue_id", "environment", "release", name=op.f("pk_rollup")
+        ),
+    )
+    op.create_index("ix_rollup_issue", "rollup", ["project_id", "issue_id", "width_s", "bucket_us"], unique=False)
+    op.create_table(
+        "rule_state",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("evaluated_us", sa.BigInteger(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=True),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_rule_state_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "rule", "labels", name=op.f("pk_rule_state")),
+    )
+    op.create_table(
+        "session",
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("expires_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_session_account_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_session")),
+    )
+    op.create_table(
+        "sign_in_link",
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("expires_us", sa.BigInteger(), nullable=False),
+        sa.Column("used_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_sign_in_link_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_link")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("sign_in_link")
+    op.drop_table("session")
+    op.drop_table("rule_state")
+    op.drop_table("rollup")
+    op.drop_table("request_count")
+    op.drop_table("request_bucket")
+    op.drop_table("outcome")
+    op.drop_table("notification")
+    op.drop_table("issue_user")
+    op.drop_table("issue_tag")
+    op.drop_table("issue")
+    op.drop_table("instance")
+    op.drop_table("incident")
+    op.drop_table("fingerprint")
+    op.drop_table("event")
+    op.drop_table("evaluation")
+    op.drop_table("client_key")
+    op.drop_table("change")
+    op.drop_table("spool_cursor")
+    op.drop_table("project")
+    op.drop_table("account")

@@ -1,0 +1,44 @@
+"""What the User-Agent says of the person's browser and operating system."""
+
+from functools import lru_cache
+from typing import Any
+
+import ua_parser
+
+from ukemi.collector.spool.item import ItemContext
+from ukemi.protocol.event import Tree, read_event
+
+_MAX_USER_AGENT = 512
+
+
+def describe_client(tree: Tree, context: ItemContext, key_kind: str) -> dict[str, Any]:
+    """
+    The event's contexts, with `browser` and `client_os` filled in where they are missing.
+
+    A backend's event carries the User-Agent of its request; a page's own event came with it.
+    """
+    contexts = tree.get("contexts")
+    known: dict[str, Any] = dict(contexts) if isinstance(contexts, dict) else {}
+    user_agent = read_event({"request": tree.get("request")}).request.header("user-agent")
+    if not user_agent and key_kind == "browser":
+        user_agent = context.user_agent
+    if user_agent:
+        browser, system = _parse(user_agent[:_MAX_USER_AGENT])
+        if browser:
+            known.setdefault("browser", browser)
+        if system:
+            known.setdefault("client_os", system)
+    return known
+
+
+@lru_cache(maxsize=4096)
+def _parse(user_agent: str) -> tuple[dict[str, str], dict[str, str]]:
+    found = ua_parser.parse(user_agent)
+    return _context(found.user_agent), _context(found.os)
+
+
+def _context(found: Any) -> dict[str, str]:
+    if found is None or found.family == "Other":
+        return {}
+    version = ".".join(part for part in (found.major, found.minor) if part)
+    return {"name": found.family, **({"version": version} if version else {})}

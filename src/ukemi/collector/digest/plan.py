@@ -1,0 +1,133 @@
+"""
+The plan of a batch: what to write, decided in memory before the transaction writes anything. Pure.
+
+Issues, tags, users and rollups of the whole batch are added up here, so each takes one statement.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from ukemi.collector.core.change import ChangeDetail, ChangeKind
+from ukemi.collector.core.issue import why_change
+from ukemi.collector.digest.understand import Understood
+
+IssueKey = tuple[int, str]
+"""project_id, issue_id"""
+MAX_TAGS_IN_CHANGE = 50
+
+
+class PlannedIssue(msgspec.Struct):
+    """One issue's part of the batch."""
+
+    project_id: int
+    id: str
+    first: Understood
+    """The first event of the batch: what a new issue is named after."""
+    latest: Understood
+    is_new: bool
+    event_count: int = 0
+    user_keys: set[str] = msgspec.field(default_factory=set)
+    tags: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+
+
+class PlannedChange(msgspec.Struct):
+    project_id: int
+    issue_id: str
+    kind: ChangeKind
+    detail: ChangeDetail
+
+
+class Plan(msgspec.Struct):
+    events: list[tuple[Understood, str]]
+    """Each event with its issue id."""
+    issues: list[PlannedIssue]
+    regressed: set[IssueKey]
+    changes: list[PlannedChange]
+    duplicates: list[Understood]
+
+
+def plan(
+    batch: Sequence[Understood],
+    known_events: Collection[tuple[int, str]],
+    known_issues: Mapping[tuple[int, bytes], str],
+    statuses: Mapping[IssueKey, str],
+    new_ids: Sequence[str],
+) -> Plan:
+    """
+    Decide what a batch of events does.
+
+    Args:
+        known_events: (project_id, event id) of those that are stored already.
+        known_issues: issue id by (project_id, fingerprint).
+        statuses: of the known issues.
+        new_ids: as many fresh issue ids as there are events.
+    """
+    result = Plan(events=[], issues=[], regressed=set(), changes=[], duplicates=[])
+    seen = set(known_events)
+    issues = dict(known_issues)
+    fresh = iter(new_ids)
+    planned: dict[IssueKey, PlannedIssue] = {}
+    ordinary: dict[tuple[object, ...], PlannedChange] = {}
+    for one in batch:
+        if (one.project_id, one.event_id) in seen:
+            result.duplicates.append(one)
+            continue
+        seen.add((one.project_id, one.event_id))
+        fingerprint = (one.project_id, one.fingerprint.hash)
+        status: str | None = "open"
+        if fingerprint not in issues:
+            issues[fingerprint] = next(fresh)
+            status = None
+        key = (one.project_id, issues[fingerprint])
+        if status and key not in planned:
+            status = statuses.get(key, "open")
+        if key not in planned:
+            planned[key] = PlannedIssue(*key, first=one, latest=one, is_new=status is None)
+        _add(planned[key], one)
+        result.events.append((one, key[1]))
+        kind = why_change(status)
+        if kind is ChangeKind.REGRESSED:
+            result.regressed.add(key)
+        if kind is not ChangeKind.EVENT:
+            result.changes.append(PlannedChange(*key, kind, _detail(one)))
+            continue
+        group = (
+            key,
+            one.event.environment,
+            one.event.level,
+            one.key_kind,
+            one.tags.get("domain"),
+            one.tags.get("expected"),
+        )
+        if group in ordinary:
+            change = ordinary[group]
+            change.detail = msgspec.structs.replace(change.detail, event_count=change.detail.event_count + 1)
+        else:
+            ordinary[group] = PlannedChange(*key, kind, _detail(one))
+            result.changes.append(ordinary[group])
+    result.issues = list(planned.values())
+    return result
+
+
+def _add(issue: PlannedIssue, one: Understood) -> None:
+    issue.latest = one
+    issue.event_count += 1
+    issue.tags.update(one.tags.items())
+    if one.event.user.key:
+        issue.user_keys.add(one.event.user.key)
+
+
+def _detail(one: Understood) -> ChangeDetail:
+    return ChangeDetail(
+        title=one.title,
+        culprit=one.culprit,
+        level=one.event.level,
+        environment=one.event.environment,
+        release=one.event.release,
+        key_kind=one.key_kind,
+        tags=dict(list(one.event.tags.items())[:MAX_TAGS_IN_CHANGE]),
+        event_id=one.event_id,
+        received_us=one.received_us,
+    )

@@ -1,0 +1,142 @@
+"""From a spooled item to an event that can be stored: scrub, read, normalise, fingerprint. Pure but for the ids it is given."""
+
+from typing import Any
+
+import msgspec
+
+from ukemi.collector.core.clock import MINUTE_US, SECOND_US
+from ukemi.collector.core.fingerprint import Fingerprint, fingerprint
+from ukemi.collector.core.issue import culprit, title
+from ukemi.collector.digest.client import describe_client
+from ukemi.collector.spool.item import ItemContext, SpoolItem
+from ukemi.privacy import Rules, scrub
+from ukemi.protocol.event import Event, Tree, decode_event, read_event, read_instant
+
+MAX_AGE_US = 30 * 86_400 * SECOND_US
+DRIFT_LIMIT_S = 55 * 60
+"""From this difference on between the client's clock at sending and ours, its timestamps are shifted."""
+_MAX_DEPTH = 60
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """An event ready to be stored."""
+
+    project_id: int
+    event_id: str
+    """32 hex digits."""
+    key_kind: str
+    received_us: int
+    occurred_us: int
+    event: Event
+    title: str
+    culprit: str
+    fingerprint: Fingerprint
+    tags: dict[str, str]
+    """Those of the event and those derived from it: what the issue's distribution counts."""
+    tree: Tree
+    """The scrubbed event as it is stored."""
+
+
+def understand(item: SpoolItem, rules: Rules) -> Understood:
+    """
+    Make sense of one item of type `event`.
+
+    Raises:
+        PayloadError: it is no JSON object.
+    """
+    context = msgspec.json.decode(item.context, type=ItemContext)
+    raw = _bounded(_without_nul(decode_event(item.payload)))
+    raw["event_id"] = item.event_id
+    raw["contexts"] = describe_client(raw, context, item.key_kind)
+    _fill_address(raw, context)
+    scrubbed = scrub(raw, rules)
+    tree: Tree = scrubbed.tree if isinstance(scrubbed.tree, dict) else {}
+    if scrubbed.remarks:
+        tree["_meta"] = _merge(tree.get("_meta"), scrubbed.remarks)
+    event = read_event(tree)
+    event = msgspec.structs.replace(event, environment=event.environment or "production")
+    return Understood(
+        project_id=item.project_id,
+        event_id=item.event_id,
+        key_kind=item.key_kind,
+        received_us=item.received_us,
+        occurred_us=_occurred_us(event.at_s, context.sent_at, item.received_us),
+        event=event,
+        title=title(event),
+        culprit=culprit(event),
+        fingerprint=fingerprint(event),
+        tags=_tags(event),
+        tree=tree,
+    )
+
+
+def _occurred_us(at_s: float | None, sent_at: str | None, received_us: int) -> int:
+    """When it happened: the client's word, shifted when its clock is far off, and never in the future or long ago."""
+    if at_s is None:
+        return received_us
+    occurred_us = round(at_s * SECOND_US)
+    sent_s = read_instant(sent_at)
+    if sent_s is not None and abs(drift_us := received_us - round(sent_s * SECOND_US)) >= DRIFT_LIMIT_S * SECOND_US:
+        occurred_us += drift_us
+    if occurred_us > received_us + MINUTE_US or occurred_us < received_us - MAX_AGE_US:
+        return received_us
+    return occurred_us
+
+
+def _fill_address(raw: Tree, context: ItemContext) -> None:
+    """`{{auto}}` asks for the address that the client sent from."""
+    user = raw.get("user")
+    if isinstance(user, dict) and user.get("ip_address") == "{{auto}}":
+        raw["user"] = {**user, "ip_address": context.client_ip}
+
+
+def _tags(event: Event) -> dict[str, str]:
+    derived = {
+        "level": event.level,
+        "environment": event.environment,
+        "release": event.release,
+        "server_name": event.server_name,
+        "transaction": event.transaction,
+        "browser": _name(event, "browser"),
+        "os": _name(event, "client_os") or _name(event, "os"),
+        "runtime": _name(event, "runtime"),
+        "user": event.user.key,
+    }
+    return {**{key: value for key, value in derived.items() if value}, **event.tags}
+
+
+def _name(event: Event, context: str) -> str:
+    found = event.contexts.get(context, {})
+    return " ".join(str(found[key]) for key in ("name", "version") if found.get(key))[:200]
+
+
+def _without_nul(value: Any) -> Any:
+    r"""The tree without \u0000, which PostgreSQL refuses in text."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
+    if isinstance(value, list):
+        return [_without_nul(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(entry) for key, entry in value.items()}
+    return value
+
+
+def _bounded(value: Any, depth: int = 0) -> Any:
+    """The tree cut at a depth that no SDK reaches."""
+    if depth >= _MAX_DEPTH and isinstance(value, dict | list):
+        return "<nested too deep>"
+    if isinstance(value, list):
+        return [_bounded(entry, depth + 1) for entry in value]
+    if isinstance(value, dict):
+        return {key: _bounded(entry, depth + 1) for key, entry in value.items()}
+    return value
+
+
+def _merge(theirs: object, ours: Tree) -> Tree:
+    """The client's remarks and ours, as one tree."""
+    if not isinstance(theirs, dict):
+        return ours
+    merged = dict(theirs)
+    for key, value in ours.items():
+        merged[key] = _merge(merged.get(key), value) if isinstance(value, dict) and key != "" else value
+    return merged

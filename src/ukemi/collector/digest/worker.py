@@ -1,0 +1,238 @@
+"""
+Digest: reads the spool in batches and writes what it understood, together with how far it read, in one transaction.
+
+A crash before the commit leaves everything to the next try, a crash after it leaves only the trimming: nothing is lost
+and nothing counted twice. An item that fails costs itself: it becomes an outcome with a reason, and the batch goes on.
+"""
+
+import dataclasses
+import secrets
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from ukemi.collector.core.clock import MINUTE_US, Clock
+from ukemi.collector.core.outcome import OutcomeCount, OutcomeKind
+from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
+from ukemi.collector.digest.understand import Understood, understand
+from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane, SpoolItem
+from ukemi.collector.spool.reader import SpoolReader
+from ukemi.collector.store import bodies, changes, cursors, events, fingerprints, issues, outcomes, requests, rollups
+from ukemi.collector.store.database import Database, Tx
+from ukemi.privacy import DEFAULT_RULES
+from ukemi.protocol.client_report import read_client_report
+from ukemi.protocol.errors import PayloadError
+from ukemi.protocol.request_counts import read_request_counts
+from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY
+
+log = structlog.get_logger("ukemi.digest")
+
+BATCH_ITEMS: Final = 200
+BATCH_BYTES: Final = 8 << 20
+BATCH_S: Final = 0.2
+"""A batch is cut after this time of understanding, so that due alerts run between two batches."""
+
+
+class Digest:
+    def __init__(self, database: Database, spool: SpoolReader, hash_key: bytes) -> None:
+        """
+        Args:
+            hash_key: keys the hashes of e-mail and IP addresses that clients sent in clear.
+        """
+        self._database = database
+        self._spool = spool
+        self._rules = dataclasses.replace(DEFAULT_RULES, hash_key=hash_key)
+        with database.read() as tx:
+            self._positions = {lane: cursors.position(tx, spool.spool_id, lane) for lane in Lane}
+        self._may_have_more = True
+
+    def step(self, clock: Clock) -> int:
+        """Digest at most one batch of each lane, signals first. Returns how many items were taken from the spool."""
+        if not self._spool.changed() and not self._may_have_more:
+            return 0
+        taken = sum(self._step(lane, clock) for lane in Lane)
+        self._may_have_more = taken > 0
+        return taken
+
+    def _step(self, lane: Lane, clock: Clock) -> int:
+        items = self._spool.read(lane, self._positions[lane], BATCH_ITEMS, BATCH_BYTES)
+        if not items:
+            return 0
+        counts: Counter[outcomes.OutcomeKey] = Counter()
+        understood: list[Understood] = []
+        reports: list[requests.Report] = []
+        began_s = time.monotonic()
+        done = items[-1].position
+        for item in items:
+            try:
+                if item.item_type == "event":
+                    understood.append(understand(item, self._rules))
+                else:
+                    self._take_signal(item, reports, counts)
+            except PayloadError as error:
+                _count(counts, item, "invalid", error.reason)
+            except Exception:  # whatever a stranger's bytes provoke must cost only themselves
+                log.exception("item cannot be digested", item_type=item.item_type, project=item.project_id)
+                _count(counts, item, "invalid", "not_understood")
+            if time.monotonic() - began_s > BATCH_S:
+                done = item.position
+                break
+        with self._database.write() as tx:
+            self._write_events(tx, understood, counts, clock.now_us())
+            requests.add(tx, reports)
+            outcomes.add(tx, counts)
+            cursors.advance(tx, self._spool.spool_id, lane, done)
+        self._positions[lane] = done
+        self._spool.trim(lane, done)
+        return sum(1 for item in items if item.position <= done)
+
+    def _take_signal(
+        self, item: SpoolItem, reports: list[requests.Report], counts: Counter[outcomes.OutcomeKey]
+    ) -> None:
+        if item.item_type == REQUEST_COUNTS_ITEM:
+            report = read_request_counts(item.payload)
+            environment = report.environment[:64] or "production"
+            reports.append(
+                requests.Report(item.project_id, item.received_us, environment, report.release[:200], report)
+            )
+            _count(counts, item, "accepted")
+        elif item.item_type == OUTCOMES_ITEM:
+            for refused in msgspec.json.decode(item.payload, type=list[OutcomeCount]):
+                counts[item.project_id, _minute(item), refused.category, refused.outcome, refused.reason] += (
+                    refused.quantity
+                )
+        elif item.item_type == "client_report":
+            for lost in read_client_report(item.payload):
+                counts[item.project_id, _minute(item), lost.category, "lost", lost.reason] += lost.quantity
+        else:
+            _count(counts, item, "not_kept", item.item_type)
+
+    def _write_events(
+        self, tx: Tx, batch: Sequence[Understood], counts: Counter[outcomes.OutcomeKey], now_us: int
+    ) -> None:
+        if not batch:
+            return
+        ids = {(one.project_id, bytes.fromhex(one.event_id)) for one in batch}
+        known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, batch[0].received_us)}
+        issue_ids = fingerprints.find(tx, {(one.project_id, one.fingerprint.hash) for one in batch})
+        statuses = issues.statuses(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
+        planned = plan(batch, known, issue_ids, statuses, [secrets.token_hex(8) for _ in batch])
+        _write_issues(tx, planned)
+        events.insert(tx, [_event_row(one, issue_id) for one, issue_id in planned.events])
+        rollups.add(
+            tx,
+            Counter(
+                (one.project_id, issue_id, one.event.environment, one.event.release, one.received_us)
+                for one, issue_id in planned.events
+            ),
+        )
+        changes.add(
+            tx, [changes.NewChange(c.project_id, c.issue_id, c.kind, now_us, c.detail) for c in planned.changes]
+        )
+        for one, _ in planned.events:
+            counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "accepted", ""] += 1
+        for one in planned.duplicates:
+            counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "duplicate", "event_id"] += 1
+
+
+def _write_issues(tx: Tx, planned: Plan) -> None:
+    new = [issue for issue in planned.issues if issue.is_new]
+    by_project: dict[int, list[PlannedIssue]] = {}
+    for issue in new:
+        by_project.setdefault(issue.project_id, []).append(issue)
+    for project_id, created in by_project.items():
+        numbers = issues.next_numbers(tx, project_id, len(created))
+        issues.insert(tx, [_issue_row(issue, number) for issue, number in zip(created, numbers, strict=True)])
+        fingerprints.add(tx, [(issue.project_id, issue.first.fingerprint.hash, issue.id) for issue in created])
+    users = {(i.project_id, i.id): i.user_keys for i in planned.issues if i.user_keys}
+    seen_us = max((i.latest.received_us for i in planned.issues), default=0)
+    new_users = issues.add_users(tx, users, seen_us)
+    issues.reopen(tx, planned.regressed)
+    issues.bump(
+        tx,
+        [
+            issues.IssueDelta(
+                project_id=i.project_id,
+                id=i.id,
+                level=i.latest.event.level,
+                title=i.latest.title,
+                last_seen_us=i.latest.received_us,
+                event_count=i.event_count,
+                new_users=new_users.get((i.project_id, i.id), 0),
+            )
+            for i in planned.issues
+        ],
+    )
+    issues.add_tags(
+        tx,
+        [
+            {
+                "project_id": i.project_id,
+                "issue_id": i.id,
+                "key": key,
+                "value": value,
+                "event_count": count,
+                "last_seen_us": i.latest.received_us,
+            }
+            for i in planned.issues
+            for (key, value), count in sorted(i.tags.items())
+        ],
+    )
+
+
+def _issue_row(issue: PlannedIssue, number: int) -> issues.IssueRow:
+    """A new issue, still without events: `bump` adds those of its first batch."""
+    first = issue.first
+    grouping = {
+        "version": first.fingerprint.version,
+        "because": first.fingerprint.because,
+        "parts": first.fingerprint.parts,
+    }
+    return issues.IssueRow(
+        project_id=issue.project_id,
+        id=issue.id,
+        number=number,
+        status="open",
+        level=first.event.level,
+        title=first.title,
+        culprit=first.culprit,
+        platform=first.event.platform,
+        key_kind=first.key_kind,
+        grouping=msgspec.json.encode(grouping).decode(),
+        first_release=first.event.release,
+        first_seen_us=first.received_us,
+        last_seen_us=first.received_us,
+        event_count=0,
+        user_count=0,
+    )
+
+
+def _event_row(one: Understood, issue_id: str) -> events.EventRow:
+    return events.EventRow(
+        project_id=one.project_id,
+        received_day=events.day_of(one.received_us),
+        id=bytes.fromhex(one.event_id),
+        issue_id=issue_id,
+        received_us=one.received_us,
+        occurred_us=one.occurred_us,
+        key_kind=one.key_kind,
+        level=one.event.level,
+        environment=one.event.environment,
+        release=one.event.release,
+        title=one.title,
+        user_key=one.event.user.key,
+        body=bodies.compress(msgspec.json.encode(one.tree)),
+    )
+
+
+def _minute(item: SpoolItem) -> int:
+    return item.received_us - item.received_us % MINUTE_US
+
+
+def _count(counts: Counter[outcomes.OutcomeKey], item: SpoolItem, kind: OutcomeKind, reason: str = "") -> None:
+    category = ITEM_CATEGORIES.get(item.item_type, UNKNOWN_CATEGORY)
+    counts[item.project_id, _minute(item), category, kind, reason] += 1
