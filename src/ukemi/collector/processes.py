@@ -13,8 +13,9 @@ import secrets
 import signal
 import socket as sockets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import assert_never
 
 import structlog
 import uvicorn
@@ -22,10 +23,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ukemi.collector import logs
 from ukemi.collector.alerts import rules_file
+from ukemi.collector.alerts.rules_file import PagerDutyChannel, RuleSet, SlackChannel, WebhookChannel
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.clock import Clock, SystemClock
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.app import IngestApp
+from ukemi.collector.ingest.keys import StoredKeys
+from ukemi.collector.notify.channels.base import Channel
+from ukemi.collector.notify.channels.pagerduty import URL as PAGERDUTY_URL
+from ukemi.collector.notify.channels.pagerduty import PagerDuty
+from ukemi.collector.notify.channels.slack import Slack
+from ukemi.collector.notify.channels.webhook import SignedWebhook
+from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.settings import Settings
 from ukemi.collector.spool.reader import SpoolReader
@@ -104,7 +113,7 @@ async def run_http(
     database = Database(settings.database)
     rules = rules_file.load(settings.rules_file)
     writer = SpoolWriter(settings.spool_path, max_bytes=settings.max_spool_bytes) if Role.INGEST in roles else None
-    ingest = IngestApp(writer, _keys(database), settings, clock) if writer else None
+    ingest = IngestApp(writer, StoredKeys(database), settings, clock) if writer else None
     web = (
         create_app(database, settings, clock, nobody_told=rules.is_nobody_told(os.environ))
         if Role.WEB in roles
@@ -161,12 +170,14 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         steps.append(Digest(database, spool, pii_key(settings)).step)
         loops.append(Loop("retention", lambda clock: _retain(database, clock), RETENTION_PAUSE_S, stopping))
     if Role.ALERTS in roles:
-        steps.append(Alerts(database, rules, settings).step)
+        steps.append(Alerts(database, rules, os.environ, settings.public_url).step)
     if steps:
         # One after the other, so that due alerts run between two batches however much waits in the spool.
         loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
+    client = OutgoingClient(settings.outgoing_allow)
+    notifier = Notifier(database, open_channels(rules, os.environ, client))
     if Role.NOTIFY in roles:
-        loops.append(Loop("notify", Notifier(database, rules, settings, os.environ).step, IDLE_PAUSE_S, stopping))
+        loops.append(Loop("notify", notifier.step, IDLE_PAUSE_S, stopping))
     stop_signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)  # before any thread starts, so that only sigwait sees them
     follow()
@@ -177,9 +188,28 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     stopping.set()
     for loop in loops:
         loop.thread.join()
+    notifier.close()
+    client.close()
     if spool:
         spool.close()
     database.close()
+
+
+def open_channels(rules: RuleSet, environment: Mapping[str, str], client: OutgoingClient) -> dict[str, Channel]:
+    """The channels of the rules file whose variables are set, ready to send."""
+    channels: dict[str, Channel] = {}
+    for name, config in rules.configured(environment).items():
+        match config:
+            case SlackChannel():
+                channels[name] = Slack(client, environment[config.url_env])
+            case PagerDutyChannel():
+                url = environment.get(config.url_env) or PAGERDUTY_URL
+                channels[name] = PagerDuty(client, environment[config.routing_key_env], url)
+            case WebhookChannel():
+                channels[name] = SignedWebhook(client, environment[config.url_env], environment[config.secret_env])
+            case _:
+                assert_never(config)
+    return channels
 
 
 def pii_key(settings: Settings) -> bytes:

@@ -268,6 +268,7 @@ rule_state = Table(
     Column("labels", Text, primary_key=True),  # JSON object, sorted keys: what this instance of the rule is about
     Column("state", Text, nullable=False),  # ok | pending | firing | recovering | no_data
     Column("since_us", BigInteger, nullable=False),
+    Column("last_true_us", BigInteger, nullable=False),  # when the condition held last
     Column("evaluated_us", BigInteger, nullable=False),
     Column("incident_id", Text),  # of the open incident
     Column("explanation", Text, nullable=False),  # JSON, of the latest evaluation
@@ -298,9 +299,10 @@ incident = Table(
     Column("severity", Text, nullable=False),  # warning | high | critical
     Column("title", Text, nullable=False),
     Column("issue_id", Text),  # for incidents about one issue
+    Column("environment", Text, nullable=False),
+    Column("culprit", Text, nullable=False),
     Column("opened_us", BigInteger, nullable=False),
     Column("closed_us", BigInteger),
-    Column("last_true_us", BigInteger, nullable=False),  # when its condition held last
     Column("closed_reason", Text, nullable=False, server_default=""),
     Column("cause_us", BigInteger, nullable=False),  # receipt of what opened it: the start of the alert delay
     Column("explanation", Text, nullable=False),  # JSON

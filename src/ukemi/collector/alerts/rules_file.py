@@ -1,0 +1,111 @@
+"""The rules file: rules, channels, and which severity is told where. Strict: an unknown key is an error that names it."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ukemi.collector.core.rule import Rule, Severity
+
+
+class RulesError(ValueError):
+    """The rules file cannot be used; the message says which part, why, and what is allowed there."""
+
+
+class SlackChannel(msgspec.Struct, frozen=True, tag="slack", tag_field="kind", forbid_unknown_fields=True):
+    url_env: str
+    """Name of the environment variable that holds the incoming webhook's URL."""
+
+    def is_configured(self, environment: Mapping[str, str]) -> bool:
+        return bool(environment.get(self.url_env))
+
+
+class PagerDutyChannel(msgspec.Struct, frozen=True, tag="pagerduty", tag_field="kind", forbid_unknown_fields=True):
+    routing_key_env: str
+    url_env: str = ""
+    """May name a variable with another URL than PagerDuty's own."""
+
+    def is_configured(self, environment: Mapping[str, str]) -> bool:
+        return bool(environment.get(self.routing_key_env))
+
+
+class WebhookChannel(msgspec.Struct, frozen=True, tag="webhook", tag_field="kind", forbid_unknown_fields=True):
+    url_env: str
+    secret_env: str
+    """Holds the signing secret, `whsec_…` or base64 (docs/how-to/channels.md)."""
+
+    def is_configured(self, environment: Mapping[str, str]) -> bool:
+        return bool(environment.get(self.url_env)) and bool(environment.get(self.secret_env))
+
+
+ChannelConfig = SlackChannel | PagerDutyChannel | WebhookChannel
+
+
+class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"rules": "rule"}):
+    version: Literal[1]
+    severities: dict[Severity, list[str]]
+    channels: dict[str, ChannelConfig]
+    rules: list[Rule]
+
+    def configured(self, environment: Mapping[str, str]) -> dict[str, ChannelConfig]:
+        """The channels whose variables are set."""
+        return {name: channel for name, channel in self.channels.items() if channel.is_configured(environment)}
+
+    def is_nobody_told(self, environment: Mapping[str, str]) -> bool:
+        """Whether some rule's incidents would reach no channel at all."""
+        configured = self.configured(environment)
+        return not any(name in configured for rule in self.rules for name in self.severities.get(rule.severity, []))
+
+
+def load(path: Path | None) -> RuleSet:
+    """
+    The rules of a file, or those that ship with ukemi.
+
+    Raises:
+        RulesError: the file is missing or wrong.
+    """
+    try:
+        text = path.read_text("utf-8") if path else files(__package__).joinpath("default_rules.toml").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"The rules file {path} cannot be read: {error}. It is named by UKEMI_RULES_FILE.") from error
+    try:
+        rules = parse(text)
+    except RulesError as error:
+        raise RulesError(f"The rules file {path or 'that ships with ukemi'} is wrong. {error}") from error
+    return rules
+
+
+def parse(text: str) -> RuleSet:
+    """
+    Rules from TOML.
+
+    Raises:
+        RulesError: says what is wrong, and where.
+    """
+    try:
+        rules = msgspec.toml.decode(text, type=RuleSet)
+    except msgspec.ValidationError as error:
+        raise RulesError(f"{error}. The keys and their values: docs/reference/alert-rules.md.") from error
+    except msgspec.DecodeError as error:
+        raise RulesError(f"It is not TOML: {error}.") from error
+    for severity, names in rules.severities.items():
+        for name in names:
+            if name not in rules.channels:
+                raise RulesError(
+                    f"Severity {severity!r} names the channel {name!r}, but there is no [channels.{name}]."
+                )
+    names = [rule.name for rule in rules.rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise RulesError(f"Two rules are called {name!r}; names must differ, since incidents refer to them.")
+    for rule in rules.rules:
+        if rule.severity not in rules.severities:
+            raise RulesError(f"Rule {rule.name!r} has severity {rule.severity!r}, which [severities] does not list.")
+    return rules
+
+
+def write(rules: RuleSet) -> str:
+    """The rules as TOML, such as `parse` reads."""
+    return msgspec.toml.encode(rules).decode()
