@@ -37,6 +37,8 @@ class Collector:
         self.start()
 
     def start(self, *arguments: str) -> None:
+        if hasattr(self, "process"):
+            self.process.stdout.close()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*UKEMI, "serve", "--data-dir", str(self.data_dir), "--port", "0", *arguments],

@@ -70,7 +70,7 @@ def _prepare(database: Database, settings: Settings) -> str:
     lines = []
     with database.write() as tx:
         if not accounts.exist(tx):
-            owner = accounts.ensure_owner(tx, OWNER, now_us)
+            owner = accounts.ensure_account(tx, OWNER, "owner", now_us)
             token = accounts.new_sign_in_link(tx, owner, now_us)
             lines.append(f"Sign in (this link works once): {settings.public_url}/sign-in/{token}")
         if not projects.list_projects(tx):

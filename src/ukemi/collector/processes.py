@@ -115,7 +115,7 @@ async def run_http(
     writer = SpoolWriter(settings.spool_path, max_bytes=settings.max_spool_bytes) if Role.INGEST in roles else None
     ingest = IngestApp(writer, StoredKeys(database), settings, clock) if writer else None
     web = (
-        create_app(database, settings, clock, nobody_told=rules.is_nobody_told(os.environ))
+        create_app(database, settings, clock, rules.rules, list(rules.configured(os.environ)))
         if Role.WEB in roles
         else None
     )

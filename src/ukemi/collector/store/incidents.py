@@ -46,3 +46,10 @@ def find_open(tx: Tx, project_id: int, rule: str, labels: str) -> Incident | Non
     mine = (c.project_id == project_id, c.rule == rule, c.labels == labels, c.closed_us.is_(None))
     row = tx.execute(sa.select(*_COLUMNS).where(*mine)).mappings().first()
     return Incident(**row) if row else None
+
+
+def recent(tx: Tx, limit: int) -> list[Incident]:
+    """Open ones first, then the latest closed."""
+    c = schema.incident.c
+    query = sa.select(*_COLUMNS).order_by(c.closed_us.is_not(None), c.opened_us.desc()).limit(limit)
+    return [Incident(**row) for row in tx.execute(query).mappings()]

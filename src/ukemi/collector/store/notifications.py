@@ -107,3 +107,52 @@ def _update(tx: Tx, one: Notification, **values: object) -> None:
     c = schema.notification.c
     mine = sa.and_(c.project_id == one.project_id, c.id == one.id)
     tx.execute(sa.update(schema.notification).where(mine).values(**values))
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A line of the ledger."""
+
+    id: str
+    incident_id: str
+    channel: str
+    reason: str
+    state: str
+    """queued | delivered | failed"""
+    title: str
+    created_us: int
+    attempts: int
+    last_error: str
+    delivered_us: int | None
+    delay_us: int | None
+    """From the receipt of what opened the incident to the channel's answer; None for what did not open one."""
+
+
+def ledger(tx: Tx, limit: int) -> list[Delivery]:
+    """The latest notifications and how each went, newest first."""
+    c, incident = schema.notification.c, schema.incident.c
+    query = (
+        sa.select(*schema.notification.columns, incident.title, incident.cause_us)
+        .join_from(
+            schema.notification,
+            schema.incident,
+            sa.and_(incident.project_id == c.project_id, incident.id == c.incident_id),
+        )
+        .order_by(c.created_us.desc(), c.id)
+        .limit(limit)
+    )
+    return [
+        Delivery(
+            id=row.id,
+            incident_id=row.incident_id,
+            channel=row.channel,
+            reason=row.reason,
+            state=row.state,
+            title=row.title,
+            created_us=row.created_us,
+            attempts=row.attempts,
+            last_error=row.last_error,
+            delivered_us=row.delivered_us,
+            delay_us=row.delivered_us - row.cause_us if row.delivered_us and row.reason == Reason.OPENED else None,
+        )
+        for row in tx.execute(query)
+    ]

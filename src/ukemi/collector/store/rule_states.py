@@ -60,3 +60,33 @@ def firing(tx: Tx, rule: str) -> list[tuple[int, dict[str, str], State]]:
         (row.project_id, read_labels(row.labels), State("firing", row.since_us, row.last_true_us))
         for row in tx.execute(query)
     ]
+
+
+class RuleInstance(msgspec.Struct, frozen=True):
+    """How one rule stands for one set of labels."""
+
+    project_id: int
+    rule: str
+    labels: dict[str, str]
+    state: str
+    evaluated_us: int
+    incident_id: str | None
+    because: str
+
+
+def all_instances(tx: Tx, limit: int) -> list[RuleInstance]:
+    """How the rules stand, the latest judged first."""
+    table = schema.rule_state
+    query = sa.select(table).order_by(table.c.evaluated_us.desc()).limit(limit)
+    return [
+        RuleInstance(
+            row.project_id,
+            row.rule,
+            read_labels(row.labels),
+            row.state,
+            row.evaluated_us,
+            row.incident_id,
+            msgspec.json.decode(row.explanation)["because"],
+        )
+        for row in tx.execute(query)
+    ]

@@ -1,0 +1,76 @@
+"""The pages put together: routes, and what stands before them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ukemi.collector.core.clock import Clock
+from ukemi.collector.core.rule import Rule
+from ukemi.collector.settings import Settings
+from ukemi.collector.store.database import Database
+from ukemi.collector.store.errors import NotFound
+from ukemi.collector.web.context import Web
+from ukemi.collector.web.pages import account, alerts, error, event_status, issue, issues, projects, sign_in
+from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn
+
+PUBLIC = ("/static/", "/health", "/sign-in", "/api/")
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    database: Database, settings: Settings, clock: Clock, rules: Sequence[Rule], channels: Sequence[str]
+) -> Starlette:
+    """
+    The web app.
+
+    Args:
+        rules: those that alerts judges, to be shown.
+        channels: names of the configured ones; without any, every page says that nobody is being told.
+    """
+    issue_path = "/projects/{project_id:int}/issues/{issue_id:str}"
+    routes = [
+        Route("/", lambda _: RedirectResponse("/issues", 303)),
+        Route("/health", _health),
+        Route("/sign-in", sign_in.show, methods=["GET"]),
+        Route("/sign-in", sign_in.by_password, methods=["POST"]),
+        Route("/sign-in/{token}", sign_in.show_link, methods=["GET"]),
+        Route("/sign-in/{token}", sign_in.by_link, methods=["POST"]),
+        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
+        Route("/account", account.show, methods=["GET"]),
+        Route("/account", account.change_password, methods=["POST"]),
+        *_page("/issues", issues.show),
+        Route(f"{issue_path}/status", issue.set_status, methods=["POST"]),
+        *_page(issue_path, issue.show),
+        *_page("/alerts", alerts.show),
+        *_page("/projects", projects.show),
+        Route("/projects", projects.create, methods=["POST"]),
+        Route("/api/{project_id:int}/ukemi/events/{event_id:str}/", event_status.show),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(SameOriginOnly),
+            Middleware(SignedIn, database=database, clock=clock, public=PUBLIC),
+        ],
+        exception_handlers={NotFound: error.not_found, HTTPException: error.http_error, Exception: error.broken},
+    )
+    app.state.web = Web(database, settings, clock, rules, channels)
+    return app
+
+
+def _page(path: str, endpoint: object) -> list[Route]:
+    """A page and its JSON twin. The twin comes first, since `{issue_id}` would swallow its ending."""
+    return [Route(f"{path}.json", endpoint), Route(path, endpoint)]  # type: ignore[arg-type]
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

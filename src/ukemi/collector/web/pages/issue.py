@@ -1,0 +1,143 @@
+"""One issue: what happened, to whom, how often, why it is one issue, and what to do with it."""
+
+import re
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ukemi.collector.core.fingerprint import Part
+from ukemi.collector.store import issue_detail, issues
+from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue
+from ukemi.collector.store.incidents import Incident
+from ukemi.collector.store.issues import IssueRow
+from ukemi.collector.web.context import account_of, respond, web_of
+from ukemi.protocol.event import Breadcrumb, ExceptionValue, Request as EventRequest, User, decode_event, read_event
+
+STATUSES = ("open", "resolved", "muted")
+_HIDDEN_CONTEXTS = {"trace"}
+
+
+class Grouping(msgspec.Struct, frozen=True):
+    """Why its events are one issue."""
+
+    version: int
+    because: str
+    parts: list[Part]
+
+
+class ShownEvent(msgspec.Struct, frozen=True):
+    line: EventLine
+    older: str | None
+    newer: str | None
+    message: str
+    exceptions: list[ExceptionValue]
+    """What was thrown first, its causes behind it."""
+    breadcrumbs: list[Breadcrumb]
+    request: EventRequest
+    user: User
+    tags: dict[str, str]
+    contexts: dict[str, dict[str, Any]]
+    extra: dict[str, Any]
+    transaction: str
+    server_name: str
+    sdk: str
+    trace_id: str
+    defects: list[str]
+    filtered: int
+    """How many values were taken out by scrubbing."""
+
+
+class IssuePage(msgspec.Struct, frozen=True):
+    """All that `issue.html` may see."""
+
+    issue: IssueRow
+    name: str
+    project: str
+    grouping: Grouping
+    event: ShownEvent | None
+    events: list[EventLine]
+    per_hour: list[int]
+    per_day: list[int]
+    tags: dict[str, list[TagValue]]
+    activity: list[Activity]
+    incidents: list[Incident]
+
+
+def show(request: Request) -> Response:
+    web, project_id, issue_id = web_of(request), request.path_params["project_id"], request.path_params["issue_id"]
+    wanted = request.query_params.get("event", "")
+    with web.database.read() as tx:
+        detail = issue_detail.get(tx, project_id, issue_id, web.clock.now_us())
+        event_id = wanted if re.fullmatch(r"[0-9a-f]{32}", wanted) else None
+        stored = issue_detail.event(tx, project_id, issue_id, event_id)
+    return respond(request, "issue.html", _page(detail, stored))
+
+
+async def set_status(request: Request) -> Response:
+    web, project_id, issue_id = web_of(request), request.path_params["project_id"], request.path_params["issue_id"]
+    form = await request.form(max_files=0, max_fields=10)
+    status = str(form.get("status", ""))
+    if status not in STATUSES:
+        raise HTTPException(400, f"The status must be one of {', '.join(STATUSES)}.")
+    actor = account_of(request).email
+
+    def save() -> None:
+        with web.database.write() as tx:
+            issues.set_status(tx, project_id, issue_id, status, now_us=web.clock.now_us(), actor=actor)
+
+    await run_in_threadpool(save)
+    return RedirectResponse(f"/projects/{project_id}/issues/{issue_id}", 303)
+
+
+def _page(detail: IssueDetail, stored: StoredEvent | None) -> IssuePage:
+    return IssuePage(
+        issue=detail.issue,
+        name=detail.name,
+        project=detail.project,
+        grouping=msgspec.json.decode(detail.issue.grouping, type=Grouping),
+        event=_event(stored) if stored else None,
+        events=detail.events,
+        per_hour=detail.per_hour,
+        per_day=detail.per_day,
+        tags=detail.tags,
+        activity=detail.activity,
+        incidents=detail.incidents,
+    )
+
+
+def _event(stored: StoredEvent) -> ShownEvent:
+    tree = decode_event(stored.body)
+    event = read_event(tree)
+    trace = event.contexts.get("trace", {}).get("trace_id", "")
+    return ShownEvent(
+        line=stored.line,
+        older=stored.older,
+        newer=stored.newer,
+        message=event.message,
+        exceptions=list(reversed(event.exceptions)),
+        breadcrumbs=event.breadcrumbs,
+        request=event.request,
+        user=event.user,
+        tags=event.tags,
+        contexts={name: content for name, content in event.contexts.items() if name not in _HIDDEN_CONTEXTS},
+        extra={name: value for name, value in event.extra.items() if name != "sys.argv"},
+        transaction=event.transaction,
+        server_name=event.server_name,
+        sdk=f"{event.sdk_name} {event.sdk_version}".strip(),
+        trace_id=trace if isinstance(trace, str) else "",
+        defects=event.defects,
+        filtered=_remarks(tree.get("_meta")),
+    )
+
+
+def _remarks(meta: object) -> int:
+    """Places that scrubbing changed."""
+    if not isinstance(meta, dict):
+        return 0
+    own = meta.get("")
+    here = 1 if isinstance(own, dict) and own.get("rem") else 0
+    return here + sum(_remarks(inner) for key, inner in meta.items() if key != "")

@@ -1,0 +1,67 @@
+"""The first page: issues, latest first, with search."""
+
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ukemi.collector.core.search import parse_search
+from ukemi.collector.store import issue_list, projects
+from ukemi.collector.store.issue_list import Cursor, IssueListRow
+from ukemi.collector.web.context import respond, web_of
+from ukemi.protocol.dsn import write_dsn
+
+DEFAULT_QUERY = "is:open"
+
+
+class IssuesPage(msgspec.Struct, frozen=True):
+    """All that `issues.html` may see."""
+
+    query: str
+    project_id: int | None
+    projects: list[projects.Project]
+    issues: list[IssueListRow]
+    counts: dict[str, int]
+    """Issues by status, whatever was searched for."""
+    unknown: list[str]
+    """Terms of the search that mean nothing."""
+    next_page: str | None
+    """Query string of the next page."""
+    dsn: str | None
+    """Given while there is no issue at all: what to do first."""
+
+
+def show(request: Request) -> Response:
+    web, given = web_of(request), request.query_params
+    query = given.get("q", DEFAULT_QUERY)[:500]
+    project_id = int(given["project"]) if given.get("project", "").isdigit() else None
+    search = parse_search(query)
+    with web.database.read() as tx:
+        all_projects = projects.list_projects(tx)
+        rows, more = issue_list.find(
+            tx, search, web.clock.now_us(), project_id=project_id, after=_cursor(given.get("after"))
+        )
+        counts = issue_list.count_by_status(tx, project_id)
+        keys = [] if counts else projects.keys(tx, project_id)
+    key = next((key for key in keys if key.kind == "server" and key.is_enabled), None)
+    next_page = None
+    if more:
+        options = {"q": query, "after": f"{more.last_seen_us}.{more.id}"}
+        next_page = urlencode(options | ({"project": str(project_id)} if project_id else {}))
+    page = IssuesPage(
+        query=query,
+        project_id=project_id,
+        projects=all_projects,
+        issues=rows,
+        counts=counts,
+        unknown=search.unknown,
+        next_page=next_page,
+        dsn=write_dsn(web.settings.public_url, key.public_key, key.project_id) if key else None,
+    )
+    return respond(request, "issues.html", page)
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    seen, _, issue_id = (text or "").partition(".")
+    return Cursor(int(seen), issue_id) if seen.isdigit() and len(seen) < 19 and issue_id else None
