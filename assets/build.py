@@ -66,8 +66,9 @@ def unpack_chromium() -> None:
         partial.chmod(0o755)
         partial.rename(program)
     for name in ("swiftshader", "fonts", "al2023"):
-        archive = tarfile.open(fileobj=BytesIO(brotli.decompress((packed / f"{name}.tar.br").read_bytes())))
-        archive.extractall(CHROMIUM, filter="data")
+        unpacked = BytesIO(brotli.decompress((packed / f"{name}.tar.br").read_bytes()))
+        with tarfile.open(fileobj=unpacked) as archive:
+            archive.extractall(CHROMIUM, filter="data")
 
 
 def main() -> None:

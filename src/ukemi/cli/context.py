@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -62,7 +62,7 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(code=1)
 
 
-def show(rows: list[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print rows as a table, or as a JSON list. `empty` tells what to do when there are none."""
     if as_json:
         typer.echo(json.dumps(rows))

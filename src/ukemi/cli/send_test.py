@@ -70,7 +70,12 @@ def send_test(
 def _wait_for_issue(dsn: Dsn, event_id: str, timeout_s: float) -> str:
     url = f"{dsn.scheme}://{dsn.netloc}{dsn.path}api/{dsn.project_id}/ukemi/events/{event_id}/"
     started_s = time.monotonic()
-    while time.monotonic() - started_s < timeout_s:
+    while True:
+        if time.monotonic() - started_s >= timeout_s:
+            fail(
+                f"It was accepted, but is no issue yet after {timeout_s:.0f} s. "
+                "Is the digest process running? Look at the collector's log."
+            )
         answer = httpx.get(url, headers={"X-Sentry-Auth": f"Sentry sentry_key={dsn.public_key}, sentry_version=7"})
         if answer.status_code == httpx.codes.OK:
             issue = answer.json()
@@ -78,6 +83,3 @@ def _wait_for_issue(dsn: Dsn, event_id: str, timeout_s: float) -> str:
         if answer.status_code != httpx.codes.ACCEPTED:
             return "This server cannot tell whether it became an issue (it is no ukemi collector); look at its pages."
         time.sleep(0.1)
-    fail(
-        f"It was accepted, but is no issue yet after {timeout_s:.0f} s. Is the digest process running? Look at the collector's log."
-    )

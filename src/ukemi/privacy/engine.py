@@ -1,11 +1,12 @@
 """The engine: walks every value of a tree and returns a new tree without secrets. Never changes its argument."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
-from ukemi.privacy.keys import is_identity_key, is_secret_key, words_of
+from ukemi.privacy.keys import is_identity_key, is_secret_key, is_user_name_key, words_of
 from ukemi.privacy.patterns import IP_PATTERNS, PATTERNS, SUSPICIOUS, is_card_number
 from ukemi.privacy.rules import FILTERED, Rules
 
@@ -18,6 +19,13 @@ _VERSION_WORDS: Final = frozenset({"version", "release", "build", "dist", "versi
 """Under keys of these words, `1.2.3.4` is a version and not an address."""
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 200
+_MAX_USER_NAMES: Final = 20
+_MIN_USER_NAME: Final = 3
+"""Shorter names would be found inside of ordinary words."""
+_MAX_USER_NAME: Final = 100
+_NOT_NAMES: Final = frozenset(
+    {"none", "null", "true", "false", "undefined", "anonymous", "unknown", "user", "username"}
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,40 @@ def scrub_text(text: str, rules: Rules) -> str:
     return _text(text, rules, {}, has_ips=True)
 
 
+def find_user_names(tree: object) -> frozenset[str]:
+    """
+    The user names that stand under their key anywhere in `tree`, for `Rules.known_identities`.
+
+    A name that was typed into a form comes back in messages and variables, where nothing tells that it is one.
+    """
+    found: set[str] = set()
+    _collect(tree, found, 0)
+    return frozenset(found)
+
+
+def _collect(value: Any, found: set[str], depth: int) -> None:
+    if depth > _MAX_DEPTH or len(found) >= _MAX_USER_NAMES:
+        return
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            if isinstance(entry, str) and isinstance(key, str) and is_user_name_key(key):
+                # Variables of stack frames come as reprs: 'bob'.
+                name = entry.strip().strip("'\"")
+                is_name = name.lower() not in _NOT_NAMES and name != FILTERED and not is_hashed(name)
+                if is_name and _MIN_USER_NAME <= len(name) <= _MAX_USER_NAME:
+                    found.add(name)
+            else:
+                _collect(entry, found, depth + 1)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _collect(entry, found, depth + 1)
+
+
 def _walk(value: Any, key: str, rules: Rules, remarks: Remarks, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         return "<nested too deep>"
     if key and value is not None and not isinstance(value, bool):
-        if is_secret_key(key) and key not in rules.safe_keys or _is_listed(key, rules):
+        if (is_secret_key(key) and key not in rules.safe_keys) or _is_listed(key, rules):
             if (
                 value in ("", [], {})
                 or value == FILTERED
@@ -139,8 +176,9 @@ def _text(value: str, rules: Rules, remarks: Remarks, *, has_ips: bool) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # re2 takes no lone surrogates
     for identity in rules.known_identities:
-        if identity and identity in text:
-            text = text.replace(identity, hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED)
+        if identity and identity.casefold() in text.casefold():
+            hashed = hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED
+            text = re.sub(re.escape(identity), lambda _: hashed, text, flags=re.IGNORECASE)  # noqa: B023 - used at once
             _note(remarks, "@identity:hash", "p", value)
     if not SUSPICIOUS.search(text):
         return text

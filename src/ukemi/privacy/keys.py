@@ -106,5 +106,12 @@ def is_identity_key(key: str) -> bool:
     return words[-1] in ("email", "username") or _has(words, _IDENTITY_PHRASES) or (words[-1] == "ip")
 
 
+@lru_cache(maxsize=8192)
+def is_user_name_key(key: str) -> bool:
+    """Whether the value under `key` is a user's name: `username`, `user_name`, `loginUsername`."""
+    words = words_of(key)
+    return bool(words) and (words[-1] == "username" or words[-2:] == ("user", "name"))
+
+
 def _has(words: tuple[str, ...], phrases: tuple[tuple[str, str], ...]) -> bool:
     return any((words[i], words[i + 1]) in phrases for i in range(len(words) - 1))

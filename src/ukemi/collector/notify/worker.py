@@ -49,9 +49,10 @@ class Notifier:
 
     def _deliver(self, one: Notification, clock: Clock) -> None:
         channel = self._channels.get(one.channel)
+        if channel is None:
+            self._note_failure(one, Undeliverable("It is no longer configured.", retry=False), clock.now_us())
+            return
         try:
-            if channel is None:
-                raise Undeliverable("The channel is no longer configured.", retry=False)
             channel.send(one.id, one.content, clock.now_us())
         except Undeliverable as error:
             self._note_failure(one, error, clock.now_us())

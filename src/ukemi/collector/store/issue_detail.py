@@ -1,5 +1,7 @@
 """One issue with all that its page shows."""
 
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
@@ -117,12 +119,11 @@ def event(tx: Tx, project_id: int, issue_id: str, event_id: str | None) -> Store
 
 
 _LINE = [
-    schema.event.c[name]
-    for name in ("id", "received_us", "occurred_us", "level", "environment", "release", "user_key")
+    schema.event.c[name] for name in ("id", "received_us", "occurred_us", "level", "environment", "release", "user_key")
 ]
 
 
-def _line(row: sa.Row[tuple[object, ...]]) -> EventLine:
+def _line(row: sa.Row[Any]) -> EventLine:
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's documented way to a row's columns by name
     return EventLine(**{**{column.name: values[column.name] for column in _LINE}, "id": values["id"].hex()})
 

@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
-FILTERS: Final = ("ago", "instant", "clock_time", "duration", "count", "value", "bars", "is_filtered", "is_hashed", "link")
+FILTERS: Final = (
+    "ago",
+    "instant",
+    "clock_time",
+    "duration",
+    "count",
+    "value",
+    "bars",
+    "is_filtered",
+    "is_hashed",
+    "link",
+)
 _MAX_VALUE: Final = 4000
 
 
@@ -63,7 +74,7 @@ def value(thing: Any) -> str:
 
 
 def is_filtered(thing: Any) -> bool:
-    return thing == "[Filtered]"
+    return isinstance(thing, str) and thing == "[Filtered]"
 
 
 def is_hashed(thing: Any) -> bool:

@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from ukemi.collector.core.fingerprint import Part
 from ukemi.collector.store import issue_detail, issues
-from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue
 from ukemi.collector.store.incidents import Incident
+from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue
 from ukemi.collector.store.issues import IssueRow
 from ukemi.collector.web.context import account_of, respond, web_of
-from ukemi.protocol.event import Breadcrumb, ExceptionValue, Request as EventRequest, User, decode_event, read_event
+from ukemi.protocol.event import Breadcrumb, ExceptionValue, User, decode_event, read_event
+from ukemi.protocol.event import Request as EventRequest
 
 STATUSES = ("open", "resolved", "muted")
 _HIDDEN_CONTEXTS = {"trace"}

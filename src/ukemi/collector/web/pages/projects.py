@@ -88,9 +88,7 @@ def _page(request: Request) -> ProjectsPage:
                 ],
                 [
                     OutcomeLine(*key, quantity)
-                    for key, quantity in sorted(
-                        outcomes.totals(tx, project.id, web.clock.now_us() - DAY_US).items()
-                    )
+                    for key, quantity in sorted(outcomes.totals(tx, project.id, web.clock.now_us() - DAY_US).items())
                 ],
             )
             for project in projects.list_projects(tx)

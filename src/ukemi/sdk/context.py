@@ -1,0 +1,67 @@
+"""Who, where and what before: user, request, breadcrumbs, tags. All of it belongs to the request at hand and ends with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sentry_sdk
+
+from ukemi.sdk.request import request_of
+
+
+def add_user_context(
+    user_id: str | int | None = None,
+    email: str | None = None,
+    username: str | None = None,
+    role: str | None = None,
+    tier: str | None = None,
+    ip_address: str | None = None,
+    **more: Any,
+) -> None:
+    """Say who is using the app. E-mail, user name and address are hashed before they leave; id, role and tier stay."""
+    user = {
+        "id": None if user_id is None else str(user_id),
+        "email": email,
+        "username": username,
+        "role": role,
+        "tier": tier,
+        "ip_address": ip_address,
+        **more,
+    }
+    sentry_sdk.get_isolation_scope().set_user({name: value for name, value in user.items() if value is not None})
+
+
+def clear_user_context() -> None:
+    """Forget who is using the app: after signing out."""
+    sentry_sdk.get_isolation_scope().set_user(None)
+
+
+def add_request_context(request: Any) -> None:
+    """
+    Say which request is being served. The middleware does this by itself; for code that runs outside of it.
+
+    Args:
+        request: a Starlette or FastAPI request, or an ASGI scope.
+    """
+    scope = request if isinstance(request, Mapping) else request.scope
+    described = request_of(scope)
+
+    def add(event: Any, _hint: Any) -> Any:
+        event.setdefault("request", described)
+        return event
+
+    sentry_sdk.get_isolation_scope().add_event_processor(add)
+
+
+def add_breadcrumb(category: str, message: str, data: Mapping[str, Any] | None = None, level: str = "info") -> None:
+    """Leave a trace of what happened; the latest hundred come with the next event of the same request."""
+    sentry_sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level=level)
+
+
+def set_tag(key: str, value: str) -> None:
+    """A short word to search by."""
+    sentry_sdk.set_tag(key, value)
+
+
+def set_context(name: str, context: Mapping[str, Any]) -> None:
+    """A section of its own on the issue."""
+    sentry_sdk.set_context(name, dict(context))

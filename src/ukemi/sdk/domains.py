@@ -1,0 +1,135 @@
+"""
+Errors of a domain: captured with what the domain knows, and grouped by it within the automatic grouping.
+
+What a user can cause alone (a declined card, a wrong password) is an *expected* failure: level `warning` and the tag
+`expected`, so that it does not page. `init(expected_failures="error")` makes every tracked failure page.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sentry_sdk
+
+from ukemi.sdk import runtime
+from ukemi.sdk.capture import capture_exception
+from ukemi.sdk.scrubbing import report_internal
+
+USER_CAUSED_AUTH: Final = frozenset(
+    {
+        "invalid_credentials",
+        "wrong_password",
+        "unknown_user",
+        "user_not_found",
+        "expired_token",
+        "invalid_token",
+        "missing_token",
+        "account_locked",
+        "invalid_code",
+    }
+)
+"""Reasons of `track_auth_error` that a user can cause alone."""
+
+
+def track_payment_error(
+    exc: BaseException,
+    customer_id: str | None = None,
+    amount: float | None = None,
+    currency: str | None = None,
+    payment_method: str | None = None,
+    *,
+    expected: bool | None = None,
+) -> str | None:
+    """
+    Capture a failed payment, grouped by payment method.
+
+    Args:
+        expected: whether the user caused it alone; default: for a card that was declined (Stripe's `CardError`).
+
+    Returns:
+        The event's id, as `capture_exception` does.
+    """
+    declined = any(base.__name__ == "CardError" for base in type(exc).__mro__)
+    facts = {
+        "customer_id": customer_id,
+        "amount": amount,
+        "currency": currency,
+        "payment_method": payment_method,
+        "code": getattr(exc, "code", None),
+    }
+    return _track(exc, "payment", facts, [payment_method], declined if expected is None else expected)
+
+
+def track_auth_error(
+    exc: BaseException,
+    username: str | None = None,
+    auth_method: str | None = None,
+    reason: str | None = None,
+    *,
+    expected: bool | None = None,
+) -> str | None:
+    """
+    Capture a failed sign-in, grouped by method. The user name is hashed before it leaves.
+
+    Args:
+        reason: a short word; those of `USER_CAUSED_AUTH` are expected failures.
+    """
+    facts = {"username": username, "auth_method": auth_method, "reason": reason}
+    return _track(exc, "auth", facts, [auth_method], reason in USER_CAUSED_AUTH if expected is None else expected)
+
+
+def track_subscription_error(
+    exc: BaseException,
+    customer_id: str | None = None,
+    subscription_id: str | None = None,
+    action: str | None = None,
+    tier: str | None = None,
+    *,
+    expected: bool = False,
+) -> str | None:
+    """Capture a failed change of a subscription, grouped by action."""
+    facts = {"customer_id": customer_id, "subscription_id": subscription_id, "action": action, "tier": tier}
+    return _track(exc, "subscription", facts, [action], expected)
+
+
+def track_api_error(
+    exc: BaseException,
+    endpoint: str | None = None,
+    status_code: int | None = None,
+    method: str | None = None,
+    *,
+    expected: bool = False,
+) -> str | None:
+    """Capture a failed endpoint, grouped by endpoint and status code."""
+    facts = {"endpoint": endpoint, "status_code": status_code, "method": method}
+    return _track(exc, "api", facts, [endpoint, status_code], expected)
+
+
+def track_database_error(
+    exc: BaseException, operation: str | None = None, table: str | None = None, *, expected: bool = False
+) -> str | None:
+    """Capture a failed database operation, grouped by operation and table."""
+    return _track(exc, "database", {"operation": operation, "table": table}, [operation, table], expected)
+
+
+def _track(
+    exc: BaseException, domain: str, facts: Mapping[str, Any], group_by: list[Any], is_expected: bool
+) -> str | None:
+    tags = {"domain": domain}
+    level = "error"
+    if is_expected:
+        tags["expected"] = "yes"
+        level = runtime.current().expected_level
+    fingerprint = ["{{ default }}", domain, *(str(part) for part in group_by if part is not None)]
+    known = {name: value for name, value in facts.items() if value is not None}
+    return capture_exception(exc, {domain: {**_context(domain), **known}}, tags, level, fingerprint)
+
+
+def _context(name: str) -> dict[str, Any]:
+    """What the app said of the domain before, with `set_context`: the facts of the failure join it."""
+    found: dict[str, Any] = {}
+    try:
+        for scope in (sentry_sdk.get_isolation_scope(), sentry_sdk.get_current_scope()):
+            found |= scope._contexts.get(name, {})  # noqa: SLF001 - there is no public way to read a context
+    except Exception:  # the border to the host app
+        report_internal("context_unreadable")
+    return found

@@ -1,0 +1,164 @@
+"""
+The ASGI middleware: a fork of the scope for each request, its context, its capture and its count.
+
+The app below runs exactly once, whatever fails in here: our own work stands in guarded steps around it, never around
+its exceptions.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import sentry_sdk
+
+from ukemi.sdk import runtime
+from ukemi.sdk.capture import capture_unhandled
+from ukemi.sdk.request import request_of, route_of
+from ukemi.sdk.runtime import Runtime
+from ukemi.sdk.sampling import segments
+from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.user import user_of
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SEEN = "ukemi.sdk"
+CLIENT_LEFT = 499
+"""Counted for a request whose client went away before an answer began: nobody's failure."""
+
+
+class UkemiMiddleware:
+    """Wraps an ASGI app. Twice around the same app does no harm: the inner one lets everything through."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(_SEEN) or not runtime.current().is_on:
+            await self.app(scope, receive, send)
+        elif scope["type"] in ("http", "websocket"):
+            scope[_SEEN] = True
+            await _Served(self.app, scope, runtime.current()).run(receive, send)
+        elif scope["type"] == "lifespan":
+            scope[_SEEN] = True
+            await _live(self.app, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class _Served:
+    """One request or websocket connection."""
+
+    def __init__(self, app: App, scope: Scope, settings: Runtime) -> None:
+        self._app, self._scope, self._settings = app, scope, settings
+        self._status: int | None = None
+        self._began_s = time.perf_counter()
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        async def send_noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._status = message["status"]
+            await send(message)
+
+        with ExitStack() as stack:
+            transaction = self._enter(stack)
+            try:
+                await self._app(self._scope, receive, send_noting)
+            except Exception as error:
+                self._status = 500
+                capture_unhandled(error)
+                raise
+            except asyncio.CancelledError:
+                self._status = self._status or CLIENT_LEFT
+                raise
+            finally:
+                self._finish(transaction)
+
+    def _enter(self, stack: ExitStack) -> Any:
+        """Fork the scope and begin the transaction. Nothing of this may keep the app from running."""
+        try:
+            stack.enter_context(_quiet(sentry_sdk.isolation_scope()))
+            isolation = sentry_sdk.get_isolation_scope()
+            isolation.clear_breadcrumbs()
+            isolation.add_event_processor(self._describe)
+            method, path = self._scope.get("method", "WEBSOCKET"), self._scope.get("path", "")
+            headers = {
+                name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope.get("headers", ())
+            }
+            sentry_sdk.add_breadcrumb(category="request", message=f"{method} {path}", type="http")
+            transaction = sentry_sdk.continue_trace(
+                headers, op="http.server", name=f"{method} {path}", source="url", origin="auto.http.ukemi"
+            )
+            begun = sentry_sdk.start_transaction(transaction, custom_sampling_context={"asgi_scope": self._scope})
+            stack.enter_context(_quiet(begun))
+        except Exception:  # the border to the host app
+            report_internal("request_not_entered")
+            return None
+        return begun
+
+    def _finish(self, transaction: Any) -> None:
+        try:
+            route = route_of(self._scope)
+            if transaction is not None:
+                if route is not None:
+                    transaction.name, transaction.source = f"{self._scope.get('method', 'WEBSOCKET')} {route}", "route"
+                if self._status is not None:
+                    transaction.set_http_status(self._status)
+            counter = self._settings.counter
+            if counter and self._scope["type"] == "http" and not segments(self._scope["path"]) & self._settings.health:
+                duration_ms = (time.perf_counter() - self._began_s) * 1000
+                counter.count(self._scope["method"], route, self._status or CLIENT_LEFT, duration_ms)
+        except Exception:  # the border to the host app
+            report_internal("request_not_finished")
+
+    def _describe(self, event: Any, _hint: Any) -> Any:
+        """Add request and user to an event that is about to leave; nothing of this is built for requests that go well."""
+        try:
+            event.setdefault("request", request_of(self._scope))
+            event["user"] = {**user_of(self._scope, self._settings), **(event.get("user") or {})}
+            route = route_of(self._scope)
+            if route is not None and event.get("type") != "transaction":
+                event["transaction"] = f"{self._scope.get('method', 'WEBSOCKET')} {route}"
+        except Exception:  # the border to the host app
+            report_internal("event_not_described")
+        return event
+
+
+async def _live(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """The app's life: what fails in its start is captured, and what is left is sent before it ends."""
+    from ukemi.sdk.setup import flush
+
+    async def send_flushing(message: Message) -> None:
+        if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+            await asyncio.to_thread(flush, ended=True)
+        await send(message)
+
+    try:
+        await app(scope, receive, send_flushing)
+    except Exception as error:
+        capture_unhandled(error)
+        await asyncio.to_thread(flush)
+        raise
+
+
+@contextmanager
+def _quiet(inner: Any) -> Iterator[None]:
+    """A context manager of sentry-sdk whose own failures stay here; the app's exceptions pass unchanged."""
+    try:
+        inner.__enter__()
+    except Exception:  # the border to the host app
+        report_internal("scope_not_entered")
+        yield
+        return
+    try:
+        yield
+    finally:
+        try:
+            inner.__exit__(None, None, None)
+        except Exception:  # the border to the host app
+            report_internal("scope_not_left")

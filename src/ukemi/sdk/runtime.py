@@ -1,0 +1,40 @@
+"""What `init` decided, for everything else to look up. One per process, replaced as a whole."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ukemi.privacy import DEFAULT_RULES, Rules
+from ukemi.sdk.sampling import HEALTH_SEGMENTS
+
+if TYPE_CHECKING:
+    from ukemi.sdk.request_counts import Reporter
+    from ukemi.sdk.user import Jwt
+
+UserOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""From an ASGI scope to the user of the request: `id`, `email`, `username`, `role`, `tier`; None when nobody is signed in."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    is_on: bool = False
+    rules: Rules = DEFAULT_RULES
+    user: UserOf | None = None
+    jwt: "Jwt | None" = None
+    health: frozenset[str] = HEALTH_SEGMENTS
+    counter: "Reporter | None" = None
+    expected_level: str = "warning"
+    internal: dict[str, int] = field(default_factory=dict)
+    """Failures of our own code by name: what `report_internal` counts."""
+
+
+_runtime = Runtime()
+
+
+def current() -> Runtime:
+    return _runtime
+
+
+def install(runtime: Runtime) -> None:
+    global _runtime  # noqa: PLW0603 - the one place of a process-wide value
+    _runtime = runtime

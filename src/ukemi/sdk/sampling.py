@@ -1,0 +1,46 @@
+"""Which transactions are kept. Decided by path segments: the route is not matched yet when sentry-sdk asks."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+HEALTH_SEGMENTS: Final = frozenset({"health", "healthz", "ready", "readyz", "live", "livez", "ping"})
+CRITICAL_SEGMENTS: Final = frozenset({"payment", "payments", "auth", "login", "checkout"})
+HEALTH_RATE: Final = 0.01
+CRITICAL_RATE: Final = 1.0
+
+SamplingContext = Mapping[str, Any]
+
+
+def segments(path: str) -> frozenset[str]:
+    """`/api/payments/42` → api, payments, 42."""
+    return frozenset(part for part in path.lower().split("/") if part)
+
+
+def make_traces_sampler(
+    base_rate: float,
+    critical: Collection[str] = CRITICAL_SEGMENTS,
+    health: Collection[str] = HEALTH_SEGMENTS,
+) -> Callable[[SamplingContext], float]:
+    """
+    A `traces_sampler` for sentry-sdk.
+
+    In this order: health checks 1 %, critical paths 100 %, the caller's own decision, `base_rate`.
+
+    Args:
+        critical: path segments, such as `payments`, whose requests are all kept.
+        health: path segments of health checks.
+    """
+    critical, health = frozenset(critical), frozenset(health)
+
+    def sample(context: SamplingContext) -> float:
+        transaction = context.get("transaction_context") or {}
+        scope = context.get("asgi_scope") or {}
+        path = segments(str(scope.get("path") or transaction.get("name") or ""))
+        if path & health:
+            return HEALTH_RATE
+        if path & critical:
+            return CRITICAL_RATE
+        parent = context.get("parent_sampled")
+        return float(parent) if parent is not None else base_rate
+
+    return sample

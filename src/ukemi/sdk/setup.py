@@ -1,0 +1,225 @@
+"""Set-up in one call."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import sentry_sdk
+from sentry_sdk.envelope import Envelope, Item, PayloadRef
+from sentry_sdk.integrations import DidNotEnable, Integration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.transport import Transport
+from sentry_sdk.utils import BadDsn, Dsn
+
+from ukemi.privacy import Rules
+from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
+from ukemi.sdk import runtime
+from ukemi.sdk.handlers import global_exception_handler, http_exception_handler
+from ukemi.sdk.middleware import UkemiMiddleware
+from ukemi.sdk.release import find_release
+from ukemi.sdk.request_counts import Reporter, RequestCounter
+from ukemi.sdk.runtime import Runtime, UserOf
+from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, make_traces_sampler
+from ukemi.sdk.scrubbing import UkemiTransport, before_send, before_send_transaction, behind_door
+from ukemi.sdk.user import Jwt
+
+log = logging.getLogger("ukemi")
+
+FLUSH_S: Final = 2.0
+DEFAULT_ENVIRONMENT: Final = "production"
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What `init` did; also a line in the log."""
+
+    is_on: bool
+    message: str
+
+
+def init(
+    app: Any = None,
+    *,
+    dsn: str | None = None,
+    environment: str | None = None,
+    release: str | None = None,
+    traces_sample_rate: float = 0.1,
+    profiles_sample_rate: float = 0.0,
+    pii_key: str | bytes | None = None,
+    user: UserOf | None = None,
+    jwt: Jwt | None = None,
+    critical_paths: Collection[str] = CRITICAL_SEGMENTS,
+    health_paths: Collection[str] = HEALTH_SEGMENTS,
+    expected_failures: str = "warning",
+    rules: Rules | None = None,
+    **sentry_options: Any,
+) -> Status:
+    """
+    Set error tracking up. Never raises for what a user may get wrong: the log says what, and the app runs untracked.
+
+    Args:
+        app: the FastAPI or Starlette app: it gets the middleware and, where it has none of its own, exception handlers.
+        dsn: where to send; default `SENTRY_DSN`. Empty: tracking is off.
+        environment: default `SENTRY_ENVIRONMENT`, else `production`.
+        release: default: found by `find_release`.
+        traces_sample_rate: share of ordinary requests kept as transactions, 0 to 1; critical paths are all kept.
+        pii_key: keys the hashes of e-mail addresses, IP addresses and user names; default `UKEMI_PII_KEY`. Without one
+            they are removed instead.
+        user: finds the user of a request from its ASGI scope; default: `request.state.user`, else `jwt`.
+        jwt: how the app's tokens are verified.
+        critical_paths, health_paths: path segments, see `make_traces_sampler`. Health checks are not counted.
+        expected_failures: level of failures that a user can cause alone; `error` makes them page too.
+        rules: further rules for scrubbing.
+        sentry_options: anything else that `sentry_sdk.init` takes.
+    """
+    dsn = os.environ.get("SENTRY_DSN", "") if dsn is None else dsn
+    environment = environment or os.environ.get("SENTRY_ENVIRONMENT") or DEFAULT_ENVIRONMENT
+    release = release or find_release()
+    if not dsn:
+        runtime.install(Runtime())
+        return _done(app, Status(False, "Error tracking is off: no DSN is set (SENTRY_DSN)."))
+    try:
+        target = Dsn(dsn)
+    except (BadDsn, ValueError) as error:
+        runtime.install(Runtime())
+        return _done(app, Status(False, f"Error tracking is off: the DSN cannot be read ({error})."), logging.ERROR)
+
+    hash_key = _hash_key(pii_key)
+    options: dict[str, Any] = {
+        "dsn": dsn,
+        "environment": environment,
+        "release": release,
+        "traces_sampler": make_traces_sampler(traces_sample_rate, critical_paths, health_paths),
+        "profiles_sample_rate": profiles_sample_rate,
+        "send_default_pii": False,
+        "max_request_body_size": "never",
+        **sentry_options,
+        "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
+        "before_send": _after(sentry_options.get("before_send"), before_send),
+        "before_send_transaction": _after(sentry_options.get("before_send_transaction"), before_send_transaction),
+        "event_scrubber": _NoScrubber(),
+        "disabled_integrations": [*sentry_options.get("disabled_integrations", ()), *_replaced_integrations()],
+    }
+    counter = Reporter(RequestCounter(environment, release or ""), _send_counts) if _takes_counts(target) else None
+    runtime.install(
+        Runtime(
+            is_on=True,
+            rules=dataclasses.replace(rules or Rules(), hash_key=hash_key),
+            user=user,
+            jwt=jwt,
+            health=frozenset(health_paths),
+            counter=counter,
+            expected_level=expected_failures,
+        )
+    )
+    sentry_sdk.init(**options)
+    if hash_key is None:
+        log.warning(
+            "ukemi: UKEMI_PII_KEY is not set, so e-mail addresses, user names and IP addresses are removed from events, "
+            "not hashed: users cannot be told apart by them."
+        )
+    where = f"{target.scheme}://{target.netloc}, project {target.project_id}"
+    told = f"environment {environment}, release {release or 'unknown: set SENTRY_RELEASE'}"
+    return _done(app, Status(True, f"Error tracking is on: sends to {where}; {told}."))
+
+
+def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
+    """
+    Send what waits, within `timeout_s`. The middleware does this at the app's shutdown.
+
+    Args:
+        ended: say good-bye, too: from now on this process's silence means nothing.
+    """
+    counter = runtime.current().counter
+    if ended and counter:
+        counter.end()
+    sentry_sdk.flush(timeout=timeout_s)
+    if ended and runtime.current().is_on:
+        log.info("ukemi: flushed at shutdown.")
+
+
+class _NoScrubber:
+    """In place of sentry-sdk's own scrubber: ours looks everywhere, and runs last."""
+
+    def scrub_event(self, event: Any) -> None:
+        pass
+
+
+def _done(app: Any, status: Status, level: int = logging.INFO) -> Status:
+    # Uvicorn configures no handler for other loggers than its own; its log is where people look for start-up lines.
+    chosen = log if log.hasHandlers() else logging.getLogger("uvicorn.error")
+    chosen.log(level, "ukemi: %s", status.message)
+    if app is not None:
+        _install(app)
+    return status
+
+
+def _install(app: Any) -> None:
+    """Wrap the app's whole stack, so that also errors of middleware are seen, and answer errors with their event's id."""
+    from starlette.exceptions import HTTPException
+
+    handlers = app.exception_handlers
+    handlers.setdefault(Exception, global_exception_handler)
+    if handlers.get(HTTPException) in (None, _default_http_handler()):
+        handlers[HTTPException] = http_exception_handler
+    if getattr(app, "_ukemi_wrapped", False):
+        return
+    build: Callable[[], Any] = app.build_middleware_stack
+    app.build_middleware_stack = lambda: UkemiMiddleware(build())
+    app._ukemi_wrapped = True  # noqa: SLF001 - a mark of ours
+
+
+def _default_http_handler() -> Any:
+    try:
+        from fastapi.exception_handlers import http_exception_handler as default
+    except ImportError:
+        return None
+    return default
+
+
+def _after(first: Any, ours: Any) -> Any:
+    """The app's own hook, then ours: whatever it adds is scrubbed."""
+    if first is None:
+        return ours
+
+    def both(event: Any, hint: Any) -> Any:
+        changed = first(event, hint)
+        return None if changed is None else ours(changed, hint)
+
+    return both
+
+
+def _replaced_integrations() -> list[Integration]:
+    """What our middleware does in place of sentry-sdk's integrations; on top of them everything would come twice."""
+    found: list[Integration] = [DedupeIntegration()]
+    try:
+        from sentry_sdk.integrations.starlette import StarletteIntegration
+
+        found.append(StarletteIntegration())
+        from sentry_sdk.integrations.fastapi import FastApiIntegration
+
+        found.append(FastApiIntegration())
+    except (ImportError, DidNotEnable):
+        pass
+    return found
+
+
+def _hash_key(given: str | bytes | None) -> bytes | None:
+    key = given or os.environ.get("UKEMI_PII_KEY") or None
+    return key.encode() if isinstance(key, str) else key
+
+
+def _takes_counts(target: Dsn) -> bool:
+    """Whether the server knows what request counts are: Sentry's own service does not."""
+    host = (target.host or "").lower()
+    return host != "sentry.io" and not host.endswith(".sentry.io")
+
+
+def _send_counts(report: dict[str, Any]) -> None:
+    transport: Transport | None = sentry_sdk.get_client().transport
+    if transport is not None:
+        envelope = Envelope()
+        envelope.add_item(Item(PayloadRef(json=report), type=REQUEST_COUNTS_ITEM))
+        transport.capture_envelope(envelope)

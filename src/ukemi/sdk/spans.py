@@ -1,0 +1,22 @@
+"""Performance by hand: transactions and the spans in them, as context managers."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sentry_sdk
+
+
+def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
+    """
+    A piece of work of its own; inside a request it becomes a span of the request's transaction.
+
+    Whether it is kept is decided by the sampling rates, by `name` as if it were a path.
+    """
+    if sentry_sdk.get_current_span() is not None:
+        return start_span(op, name)
+    return sentry_sdk.start_transaction(name=name, op=op)
+
+
+def start_span(op: str, description: str) -> AbstractContextManager[Any]:
+    """A part of the transaction at hand."""
+    return sentry_sdk.start_span(op=op, name=description)

@@ -1,0 +1,100 @@
+"""Who is behind a request: what the app itself found out, else what the request's verified token says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import jwt as pyjwt
+
+from ukemi.sdk.request import Scope, client_address
+from ukemi.sdk.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Jwt:
+    """How the app signs its tokens. Only tokens that verify give a user."""
+
+    key: str
+    algorithms: Sequence[str]
+    """Explicit, such as `["HS256"]`: what the token itself says is not trusted."""
+    audience: str | None = None
+    issuer: str | None = None
+    cookie: str | None = None
+    """Name of the cookie that holds the token, where it does not come as `Authorization: Bearer`."""
+    id_claim: str = "sub"
+
+    def __repr__(self) -> str:
+        return f"Jwt(algorithms={list(self.algorithms)!r})"  # never the key: this object stands in stack frames
+
+
+def user_of(scope: Scope, runtime: Runtime) -> dict[str, Any]:
+    """
+    The user of a request: id, e-mail, user name, role, tier, address; what is unknown is left out.
+
+    In this order: the callable given to `init`, `request.state.user`, the token.
+    """
+    found: Mapping[str, Any] | None = runtime.user(scope) if runtime.user else None
+    if not found:
+        found = _described((scope.get("state") or {}).get("user"))
+    if not found and runtime.jwt:
+        found = _from_token(scope, runtime.jwt)
+    user = {name: value for name, value in (found or {}).items() if value is not None}
+    if "id" in user:
+        user["id"] = str(user["id"])
+    if address := client_address(scope):
+        user.setdefault("ip_address", address)
+    return user
+
+
+def _described(thing: Any) -> dict[str, Any] | None:
+    """A user object or mapping of the app as what we show of it."""
+    if thing is None:
+        return None
+    names = ("id", "email", "username", "role", "tier")
+    if isinstance(thing, Mapping):
+        return {name: thing.get(name) for name in names}
+    return {name: _plain(getattr(thing, name, None)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """The value of an enum, for roles are often one."""
+    return getattr(value, "value", value)
+
+
+def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
+    token = _token(scope, jwt.cookie)
+    if not token:
+        return None
+    try:
+        claims = pyjwt.decode(
+            token,
+            jwt.key,
+            algorithms=list(jwt.algorithms),
+            audience=jwt.audience,
+            issuer=jwt.issuer,
+            options={"verify_aud": jwt.audience is not None},
+        )
+    except pyjwt.PyJWTError:
+        return None
+    return {
+        "id": claims.get(jwt.id_claim),
+        "email": claims.get("email"),
+        "username": claims.get("username"),
+        "role": claims.get("role"),
+        "tier": claims.get("tier"),
+    }
+
+
+def _token(scope: Scope, cookie: str | None) -> str | None:
+    for name, value in scope.get("headers", ()):
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return str(value[7:].strip().decode("latin-1"))
+        if cookie and name == b"cookie":
+            try:
+                morsel = SimpleCookie(value.decode("latin-1")).get(cookie)
+            except CookieError:
+                continue
+            if morsel is not None:
+                return morsel.value
+    return None
