@@ -1,5 +1,6 @@
 """What an event says of its request, read from the ASGI scope. Bodies are never taken: forms hold what must not leave."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -27,12 +28,28 @@ def url_of(scope: Scope, host: str) -> str:
 
 
 def route_of(scope: Scope) -> str | None:
-    """Template of the matched route, such as `/members/{id}`; None before matching, or when nothing matched."""
+    """
+    Template of the matched route, such as `/v1/members/{id}`; None before matching, or when nothing matched.
+
+    The route object knows only its own part: what a router was included under, or an app mounted at, is found as the
+    beginning of the path that the route's own pattern leaves over.
+    """
     route = scope.get("route")
-    path = getattr(route, "path", None)
-    if not isinstance(path, str):
+    template, pattern = getattr(route, "path", None), getattr(route, "path_regex", None)
+    if not isinstance(template, str):
         return None
-    return f"{scope.get('app_root_path', '')}{path}"
+    path = str(scope.get("path", ""))
+    if not isinstance(pattern, re.Pattern):
+        return template
+    start = 0
+    while not pattern.match(path[start:]):
+        start = path.find("/", start + 1)
+        if start < 0:
+            return template
+    own = set(pattern.groupindex)
+    mounted = {str(value): name for name, value in (scope.get("path_params") or {}).items() if name not in own}
+    prefix = "/".join(f"{{{mounted[part]}}}" if part in mounted else part for part in path[:start].split("/"))
+    return prefix + template
 
 
 def client_address(scope: Scope) -> str | None:

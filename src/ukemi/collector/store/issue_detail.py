@@ -123,7 +123,7 @@ _LINE = [
 ]
 
 
-def _line(row: sa.Row[Any]) -> EventLine:
+def _line(row: Any) -> EventLine:
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's documented way to a row's columns by name
     return EventLine(**{**{column.name: values[column.name] for column in _LINE}, "id": values["id"].hex()})
 

@@ -1,0 +1,146 @@
+"""
+The inbox: one local server that plays Slack, PagerDuty and a webhook receiver, and a page that lists what they got.
+
+It checks what the real ones check: Slack's message must have text, PagerDuty's event a routing key and an action, the
+webhook a valid signature of Standard Webhooks.
+"""
+
+import time
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from pydantic import BaseModel
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Received(BaseModel):
+    """One message that arrived, in the words that all three have."""
+
+    at_s: float
+    """Seconds since the epoch."""
+    channel: str
+    """slack | pagerduty | webhook"""
+    state: str
+    """opened | closed"""
+    title: str
+    detail: str
+    rule: str
+    """"" where the channel is not told: PagerDuty's resolve names only the dedup key."""
+    key: str
+    """PagerDuty's dedup key or the webhook's incident; "" for Slack."""
+
+
+class Inbox:
+    def __init__(self, webhook_secret: str) -> None:
+        self.received: list[Received] = []
+        self._webhook = Webhook(webhook_secret)
+
+    async def slack(self, request: Request) -> Response:
+        message = await request.json()
+        if not message.get("text"):
+            return Response("no_text", 400)
+        blocks = message.get("blocks", [])
+        section = next((b["text"]["text"] for b in blocks if b["type"] == "section"), "")
+        context = next((b["elements"][0]["text"] for b in blocks if b["type"] == "context"), "")
+        state = "closed" if message["text"].startswith("✅") else "opened"
+        self._keep("slack", state, _plain(message["text"]), _plain(section), context.split(" · ")[0], "")
+        return Response("ok")
+
+    async def pagerduty(self, request: Request) -> Response:
+        event = await request.json()
+        if event.get("routing_key") != ROUTING_KEY or event.get("event_action") not in ("trigger", "resolve"):
+            return JSONResponse({"status": "invalid event", "message": "Event object is invalid"}, 400)
+        payload = event.get("payload", {})
+        key = event.get("dedup_key", "")
+        opened = next((one for one in self.received if one.channel == "pagerduty" and one.key == key), None)
+        self._keep(
+            "pagerduty",
+            "opened" if event["event_action"] == "trigger" else "closed",
+            payload.get("summary") or (opened.title if opened else ""),
+            payload.get("custom_details", {}).get("because", ""),
+            payload.get("class") or (opened.rule if opened else ""),
+            key,
+        )
+        return JSONResponse({"status": "success", "dedup_key": key}, 202)
+
+    async def webhook(self, request: Request) -> Response:
+        try:
+            body: Any = self._webhook.verify(await request.body(), dict(request.headers))
+        except WebhookVerificationError:
+            return Response("wrong signature", 401)
+        data = body["data"]
+        state = body["type"].removeprefix("incident.")
+        self._keep("webhook", state, data["title"], data["because"], data["rule"], data["incident"])
+        return Response(status_code=204)
+
+    async def list(self, _request: Request) -> Response:
+        return JSONResponse([one.model_dump() for one in self.received])
+
+    async def page(self, _request: Request) -> Response:
+        return HTMLResponse(_PAGE.replace("<!-- rows -->", "".join(_row(one) for one in reversed(self.received)) or _EMPTY))
+
+    def _keep(self, channel: str, state: str, title: str, detail: str, rule: str, key: str) -> None:
+        self.received.append(
+            Received(
+                at_s=time.time(), channel=channel, state=state, title=title, detail=detail, rule=rule, key=key
+            )
+        )
+
+
+def create_app(inbox: Inbox) -> Starlette:
+    return Starlette(
+        routes=[
+            Route("/", inbox.page),
+            Route("/received.json", inbox.list),
+            Route("/slack", inbox.slack, methods=["POST"]),
+            Route("/pagerduty", inbox.pagerduty, methods=["POST"]),
+            Route("/webhook", inbox.webhook, methods=["POST"]),
+        ]
+    )
+
+
+def _plain(text: str) -> str:
+    """Slack's markup as text."""
+    for safe, raw in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("​", ""), ("*", "")):
+        text = text.replace(safe, raw)
+    return text
+
+
+def _row(one: Received) -> str:
+    at = datetime.fromtimestamp(one.at_s, UTC).strftime("%H:%M:%S")
+    lines = [line for line in one.detail.splitlines() if not line.startswith("<http")]
+    return (
+        f'<li class="{one.state}"><time>{at}</time><span class="channel {one.channel}">{one.channel}</span>'
+        f"<div><strong>{escape(one.title)}</strong><p>{escape(' '.join(lines))}</p>"
+        f"<small>{one.state}{' · ' + escape(one.rule) if one.rule else ''}</small></div></li>"
+    )
+
+
+_EMPTY = "<li><div><strong>Nothing yet</strong><p>Alerts arrive here within seconds of their cause.</p></div></li>"
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="3"><title>Inbox</title>
+<style>
+:root { color-scheme: light dark; --ink: light-dark(#1c1d20, #e8e7e3); --dim: light-dark(#5d6068, #9da1aa); --line: light-dark(#dedbd4, #33373e); }
+body { margin: 0; font: 15px/1.5 system-ui, sans-serif; background: light-dark(#f6f5f2, #15171a); color: var(--ink); }
+main { max-width: 860px; margin: 0 auto; padding: 1.25rem; }
+h1 { font-size: 1.4rem; margin: 0; } header p { color: var(--dim); margin: .2rem 0 1rem; }
+ul { list-style: none; margin: 0; padding: 0; background: light-dark(#fff, #1d2024); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+li { display: grid; grid-template-columns: 74px 92px minmax(0, 1fr); gap: .3rem .9rem; padding: .7rem 1rem; border-left: 4px solid transparent; align-items: baseline; }
+li + li { border-top: 1px solid var(--line); }
+li.opened { border-left-color: light-dark(#b3261e, #ff8077); } li.closed { border-left-color: light-dark(#23703b, #7dcf93); }
+time { font: .82rem ui-monospace, monospace; color: var(--dim); } p { margin: .1rem 0; color: var(--dim); } strong { font-weight: 600; overflow-wrap: anywhere; } p { overflow-wrap: anywhere; }
+small { color: var(--dim); } .channel { font-size: .8rem; font-weight: 600; padding: .05rem .55rem; border-radius: 99px; text-align: center; border: 1px solid var(--line); }
+.slack { color: light-dark(#611f69, #d6a5dc); } .pagerduty { color: light-dark(#04691f, #7dcf93); } .webhook { color: light-dark(#1c5d99, #7fb8ee); }
+@media (max-width: 560px) { main { padding: .9rem; } li { grid-template-columns: auto 1fr; } li > div { grid-column: 1 / -1; } .channel { justify-self: start; } }
+</style></head>
+<body><main><header><h1>Inbox</h1><p>What Slack, PagerDuty and the webhook would have received, newest first.</p></header>
+<ul><!-- rows --></ul></main></body></html>
+"""
