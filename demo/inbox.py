@@ -84,13 +84,13 @@ class Inbox:
         return JSONResponse([one.model_dump() for one in self.received])
 
     async def page(self, _request: Request) -> Response:
-        return HTMLResponse(_PAGE.replace("<!-- rows -->", "".join(_row(one) for one in reversed(self.received)) or _EMPTY))
+        return HTMLResponse(
+            _PAGE.replace("<!-- rows -->", "".join(_row(one) for one in reversed(self.received)) or _EMPTY)
+        )
 
     def _keep(self, channel: str, state: str, title: str, detail: str, rule: str, key: str) -> None:
         self.received.append(
-            Received(
-                at_s=time.time(), channel=channel, state=state, title=title, detail=detail, rule=rule, key=key
-            )
+            Received(at_s=time.time(), channel=channel, state=state, title=title, detail=detail, rule=rule, key=key)
         )
 
 

@@ -41,9 +41,7 @@ def subscribe(wish: Wish, member: CurrentMember) -> dict[str, str]:
         track_external_api_call("stripe", "/v1/subscriptions", "POST", status_code=200)
     except stripe.StripeError as error:
         is_declined = isinstance(error, stripe.CardError)
-        track_subscription_error(
-            error, customer_id=customer_id, action="change", tier=wish.tier, expected=is_declined
-        )
+        track_subscription_error(error, customer_id=customer_id, action="change", tier=wish.tier, expected=is_declined)
         if is_declined:
             raise HTTPException(402, error.user_message or "The card was declined.") from error
         raise
