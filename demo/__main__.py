@@ -82,7 +82,8 @@ def report(stack: Stack, traffic: Traffic) -> bool:
     for issue in issues:
         print(f"  {issue['name']:<10} {issue['level']:<8} {issue['event_count']:>3} × {issue['title'][:80]}")
     print("Alerts delivered     rule, first channel, delay from the cause to the channel's request")
-    is_complete = sum(issue["event_count"] for issue in issues) == caused.errors
+    stored = sum(int(issue["event_count"]) for issue in issues)
+    is_complete = stored == caused.errors
     if not is_complete:
         print("  The number of stored events differs from the errors sent.")
     received = _received(stack)

@@ -108,7 +108,7 @@ def create_app(inbox: Inbox) -> Starlette:
 
 def _plain(text: str) -> str:
     """Slack's markup as text."""
-    for safe, raw in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("​", ""), ("*", "")):
+    for safe, raw in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\u200b", ""), ("*", "")):
         text = text.replace(safe, raw)
     return text
 

@@ -77,10 +77,7 @@ def running(folder: Path, *, fixed_ports: bool) -> Iterator[Stack]:
         }
         collector, greeting = _start_collector(folder, environment, _port("collector", fixed=fixed_ports), processes)
         environment["UKEMI_BASE_URL"] = collector
-        dsns = {
-            kind: re.search(rf"{kind} key: (\S+)", greeting)[1]  # type: ignore[index] - a first start prints both
-            for kind in ("server", "browser")
-        }
+        dsns = dict(re.findall(r"(server|browser) key: (\S+)", greeting))
         backend = _start_backend(folder, dsns, payments_url, _port("backend", fixed=fixed_ports), processes)
         with httpx.Client(base_url=collector, follow_redirects=True) as web:
             web.post(_sign_in_link(environment)).raise_for_status()

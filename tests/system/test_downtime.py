@@ -22,7 +22,18 @@ class Shop:
 
     def __init__(self, dsn: str, port: int, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "uvicorn", "shop:app", "--app-dir", str(HERE), "--port", str(port), "--workers", "2"]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "shop:app",
+            "--app-dir",
+            str(HERE),
+            "--port",
+            str(port),
+            "--workers",
+            "2",
+        ]
         with log.open("ab") as output:
             self.process = subprocess.Popen(command, env=os.environ | {"SENTRY_DSN": dsn}, stdout=output, stderr=output)
 

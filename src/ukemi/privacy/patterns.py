@@ -74,7 +74,11 @@ def _ssn(match: Any, _rules: Rules) -> str | None:
     return f"{match.group(1)}{FILTERED}{match.group(5)}" if is_valid else None
 
 
-def _email(match: Any, rules: Rules) -> str:
+def _email(match: Any, rules: Rules) -> str | None:
+    """An address; `shop@1.2.3` is a release, for no domain begins with two numbers."""
+    domain = match.group(0).rpartition("@")[2].split(".")
+    if len(domain) > 1 and domain[0].isdigit() and domain[1][:1].isdigit():
+        return None
     return _identity(match.group(0), rules, "[email]")
 
 

@@ -1,0 +1,213 @@
+"""No secret stands anywhere: not in what left the app, not in a row, a file, a log, nor in what a channel was told."""
+
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+import threading
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import brotli
+import httpx
+import pytest
+import zstandard
+
+ROOT = Path(__file__).parent.parent.parent
+DECLINED_CARD = "4000000000000002"
+
+
+class Wire:
+    """Stands between the app and the collector: keeps what left the app, decoded, and hands it on unchanged."""
+
+    def __init__(self, target: str) -> None:
+        bodies: list[bytes] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                bodies.append(str(self.headers).encode())
+                bodies.append(decoded(body, self.headers.get("content-encoding", "")))
+                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+                answer = httpx.post(target + self.path, content=body, headers=headers)
+                self.send_response(answer.status_code)
+                self.send_header("content-length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.bodies = bodies
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def decoded(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return zlib.decompress(body, 16 + zlib.MAX_WBITS)
+    if encoding == "br":
+        return brotli.decompress(body)
+    assert encoding in ("", "identity")
+    return body
+
+
+@pytest.fixture
+def collector(start_collector, receiver):
+    return start_collector(
+        slack_url=f"{receiver.url}/slack",
+        pagerduty_url=f"{receiver.url}/pagerduty",
+        pagerduty_routing_key="0" * 32,
+        webhook_url=f"{receiver.url}/webhook",
+        webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        outgoing_allow='["127.0.0.0/8"]',
+    )
+
+
+@pytest.fixture
+def wire(collector):
+    wire = Wire(collector.url)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def backend(collector, wire, free_port, tmp_path, eventually):
+    """The backend, its payments with a stand-in that declines one card; its log is one of the places looked through."""
+    payments_url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHON_ENV": "staging",
+        "SENTRY_RELEASE": "wwmaa-backend@1.0.0",
+        "SENTRY_DSN": collector.dsn().replace(collector.url.removeprefix("http://"), wire.address),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'wwmaa.db'}",
+        "JWT_SECRET": secrets.token_hex(32),
+        "STRIPE_API_BASE": payments_url,
+    }
+    started = []
+    for name, address, arguments in (
+        ("payments", payments_url, ["demo.payments:create_app", "--factory"]),
+        ("backend", url, ["backend.app:app"]),
+    ):
+        command = [sys.executable, "-m", "uvicorn", *arguments, "--port", address.rsplit(":", 1)[1]]
+        with (tmp_path / f"{name}.log").open("ab") as log:
+            started.append(subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log))
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/health").status_code == 200 and httpx.post(f"{payments_url}/_mode/ok").is_success
+        except httpx.HTTPError:
+            return False
+
+    eventually(answers, "backend and payment stand-in answer")
+    yield url
+    for process in started:
+        process.terminate()
+        process.wait(20)
+
+
+def values(database: Path) -> list[bytes]:
+    """Every value of every row, bodies decompressed."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    found = []
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for row in connection.execute(f"SELECT * FROM {table}"):
+            for value in row:
+                if isinstance(value, bytes):
+                    is_body = table == "event" and value[:1] == b"\x01"
+                    found.append(zstandard.ZstdDecompressor().decompress(value[1:]) if is_body else value)
+                elif value is not None:
+                    found.append(str(value).encode())
+    connection.close()
+    return found
+
+
+def test_a_failed_payment_and_a_failed_login_tell_all_and_leak_nothing(
+    collector, wire, backend, receiver, tmp_path, eventually
+):
+    username, password, email = (
+        f"kiyoshi-{secrets.token_hex(4)}",
+        secrets.token_urlsafe(16),
+        f"k{secrets.token_hex(4)}@example.org",
+    )
+    client = httpx.Client(base_url=backend, headers={"Connection": "close"}, timeout=30)
+    account = {"username": username, "password": password}
+    assert client.post("/api/auth/register", json={**account, "email": email}).status_code == 201
+    assert client.post("/api/auth/login", json={**account, "password": "wrong " + password}).status_code == 401
+    token = client.post("/api/auth/login", json=account).json()["access_token"]
+    card = {"number": DECLINED_CARD, "cvc": "987", "exp_month": 12, "exp_year": 2040}
+    answer = client.post(
+        "/api/payments",
+        params={"token": token, "email": email},
+        json={"amount": 49.5, "card": card},
+        headers={"Authorization": f"Bearer {token}", "Cookie": f"session={token}"},
+    )
+    assert answer.status_code == 402
+    client.close()
+
+    def issue(title: str) -> dict | None:
+        rows = collector.rows("SELECT id, level FROM issue WHERE title LIKE ?", f"{title}%")
+        return {"id": rows[0][0], "level": rows[0][1]} if rows else None
+
+    eventually(lambda: issue("CardError"), "the failed payment is an issue")
+    eventually(lambda: issue("AuthenticationError"), "the failed login is an issue")
+    eventually(lambda: len(receiver.json("/slack")) >= 2, "the team is told")
+
+    page = page_of(collector, issue("CardError")["id"])
+    event = page["event"]
+    assert page["issue"]["level"] == "warning"
+    assert event["exceptions"][0]["type"] == "CardError"
+    assert event["exceptions"][0]["frames"][-1]["context_line"]
+    assert event["contexts"]["payment"]["amount"] == 49.5
+    assert event["contexts"]["payment"]["currency"] == "usd"
+    assert event["contexts"]["payment"]["customer_id"].startswith("cus_")
+    assert "Payment started" in [crumb["message"] for crumb in event["breadcrumbs"]]
+    assert event["user"]["id"] == "1"
+    assert event["user"]["data"] == {"role": "member", "tier": "basic"}
+    assert event["user"]["email"].startswith("hmac:")
+    assert (event["line"]["environment"], event["line"]["release"]) == ("staging", "wwmaa-backend@1.0.0")
+    assert event["tags"]["domain"] == "payment"
+
+    collector.stop()
+    secret = {
+        "card number": DECLINED_CARD,
+        "token": token,
+        "signature of the token": token.rsplit(".", 1)[1],
+        "password": password,
+        "user name": username,
+        "e-mail": email,
+    }
+    places = {
+        "what left the app": b"\n".join(wire.bodies),
+        "rows of the database": b"\n".join(values(collector.data_dir / "ukemi.db")),
+        "what the channels were told": b"\n".join(body for _, _, body in receiver.received),
+        "the collector's log": collector.log.read_bytes(),
+    }
+    places |= {str(path.name): path.read_bytes() for path in collector.data_dir.rglob("*") if path.is_file()}
+    assert b"CardError" in places["what left the app"], "the place to look at is the right one"
+    assert b"CardError" in places["rows of the database"]
+    assert b"CardError" in places["what the channels were told"]
+    found = [
+        f"{what} in {where}" for what, text in secret.items() for where, body in places.items() if text.encode() in body
+    ]
+    assert found == []
+
+
+def page_of(collector, issue_id: str) -> dict:
+    """The issue page's JSON twin, as somebody who is signed in sees it."""
+    link = collector.ukemi("user", "create", "reader@example.org", "--json")["sign_in"]
+    with httpx.Client(base_url=collector.url, follow_redirects=True) as web:
+        web.post("/sign-in/" + link.rsplit("/", 1)[1]).raise_for_status()
+        return web.get(f"/projects/1/issues/{issue_id}.json").raise_for_status().json()
