@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
-from ukemi.privacy.keys import is_identity_key, is_secret_key, is_user_name_key, words_of
+from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
 from ukemi.privacy.patterns import IP_PATTERNS, PATTERNS, SUSPICIOUS, is_card_number
 from ukemi.privacy.rules import FILTERED, Rules
 
@@ -85,7 +85,8 @@ def _walk(value: Any, key: str, rules: Rules, remarks: Remarks, depth: int) -> A
     if depth > _MAX_DEPTH:
         return "<nested too deep>"
     if key and value is not None and not isinstance(value, bool):
-        if (is_secret_key(key) and key not in rules.safe_keys) or _is_listed(key, rules):
+        is_group = isinstance(value, Mapping) and is_group_key(key)
+        if (is_secret_key(key) and key not in rules.safe_keys and not is_group) or _is_listed(key, rules):
             if (
                 value in ("", [], {})
                 or value == FILTERED

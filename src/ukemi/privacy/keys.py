@@ -107,6 +107,13 @@ def is_identity_key(key: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
+def is_group_key(key: str) -> bool:
+    """Whether a mapping under `key` is a group of facts, to be judged one by one: `auth: {"method": "password"}`."""
+    words = words_of(key)
+    return len(words) == 1 and words[0] in _SECRET_ALONE
+
+
+@lru_cache(maxsize=8192)
 def is_user_name_key(key: str) -> bool:
     """Whether the value under `key` is a user's name: `username`, `user_name`, `loginUsername`."""
     words = words_of(key)

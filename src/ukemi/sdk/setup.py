@@ -93,7 +93,6 @@ def init(
         "release": release,
         "traces_sampler": make_traces_sampler(traces_sample_rate, critical_paths, health_paths),
         "profiles_sample_rate": profiles_sample_rate,
-        "send_default_pii": False,
         "max_request_body_size": "never",
         **sentry_options,
         "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
