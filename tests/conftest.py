@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ukemi.collector.store import migrate
+from ukemi.collector.store import migrate, schema
 from ukemi.collector.store.database import Database
 
 
 class PostgresServer:
-    """A server in a temporary folder. Databases are copied from a template, which takes milliseconds."""
+    """A server in a temporary folder. Its one migrated database is emptied for each test, which takes milliseconds."""
 
     def __init__(self, folder: str) -> None:
         with warnings.catch_warnings():
@@ -30,17 +30,26 @@ class PostgresServer:
         self._numbers = count()
         self._run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no test outlives the machine
         self._run("CREATE DATABASE migrated")
-        _migrate(self._text("migrated"))
+        self._migrated = Database(self._text("migrated"))
+        migrate.upgrade(self._migrated)
+
+    def emptied(self) -> str:
+        """URL of the migrated database, without rows and with its ids counting from 1."""
+        with self._migrated.write() as tx:
+            tables = ", ".join(f'"{name}"' for name in schema.metadata.tables)
+            tx.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
+        return self._text("migrated")
 
     @contextmanager
-    def database(self, template: str) -> Iterator[str]:
-        """URL of a new copy of `template`, dropped at the end."""
-        name = f"test_{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+    def blank(self) -> Iterator[str]:
+        """URL of a new database without any table, dropped at the end."""
+        name = f"blank_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name}")
         yield self._text(name)
-        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+        self._run(f"DROP DATABASE {name}")
 
     def stop(self) -> None:
+        self._migrated.close()
         self._engine.dispose()
         self._server.cleanup()
 
@@ -51,12 +60,6 @@ class PostgresServer:
 
     def _text(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
-
-
-def _migrate(url: str) -> None:
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +74,9 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
-    _migrate(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    database.close()
     return path
 
 
@@ -82,15 +87,14 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a migrated database without rows."""
     if database_kind == "sqlite":
         path = tmp_path / "ukemi.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        yield f"sqlite:///{path}"
-    else:
-        with request.getfixturevalue("postgres_server").database("migrated") as url:
-            yield url
+        return f"sqlite:///{path}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.emptied()
 
 
 @pytest.fixture
@@ -109,7 +113,7 @@ def blank_database(database_kind: str, request: pytest.FixtureRequest, tmp_path:
         yield opened
         opened.close()
     else:
-        with request.getfixturevalue("postgres_server").database("template0") as url:
+        with request.getfixturevalue("postgres_server").blank() as url:
             opened = Database(url)
             yield opened
             opened.close()
