@@ -1,7 +1,7 @@
 """`ukemi user create`."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 @app.command()
 def create(
     email: Annotated[str, typer.Argument(help="E-mail address to sign in with.")],
-    role: Annotated[str, typer.Option(help="owner or member.")] = "member",
+    role: Annotated[Literal["owner", "member"], typer.Option(help="Only owners create projects.")] = "member",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ukemi.sdk.capture import capture_exception, capture_unhandled
+from ukemi.sdk.scrubbing import event_id_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,10 +18,15 @@ async def global_exception_handler(request: "Request", exc: Exception) -> "Respo
 
 
 async def http_exception_handler(request: "Request", exc: Exception) -> "Response":  # noqa: ARG001 - the signature is Starlette's
-    """Answer an HTTP exception as FastAPI does, headers included; one of 500 and above is captured."""
+    """
+    Answer an HTTP exception as FastAPI does, headers included; one of 500 and above is captured.
+
+    Unless it was raised while handling an error that was captured: then it is that error's answer, and no second event.
+    """
     status = int(getattr(exc, "status_code", 500))
     headers: Mapping[str, str] | None = getattr(exc, "headers", None)
-    event_id = capture_exception(exc) if status >= 500 else None
+    handled = exc.__cause__ or exc.__context__
+    event_id = ((event_id_of(handled) if handled else None) or capture_exception(exc)) if status >= 500 else None
     return _answer(status, getattr(exc, "detail", None) or http.HTTPStatus(status).phrase, event_id, headers)
 
 
