@@ -5,7 +5,6 @@ Only broken JSON, a non-object or excess size rejects an event. Every other defe
 noted in `Event.defects`. Unknown fields stay in the stored tree. Source: getsentry/relay's event schema, read 2026-11.
 """
 
-import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -37,6 +36,10 @@ _LEVELS: dict[object, Level] = {
     50: "fatal",
 }
 _TAG_KEY = re.compile(r"[a-zA-Z0-9_.:-]{1,200}")
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+"""One escape of a JSON text; both halves of a surrogate pair together."""
+_WIDE = re.compile(r"%(?:\([^)]*\))?[-+ #0]*(?:\*|\d{4}|\d*\.(?:\*|\d{4}))")
+"""A hole that is filled up to a width of thousands, or to one that a parameter gives."""
 _TYPE_IN_VALUE = re.compile(r"([A-Za-z_][\w.]{0,127}(?:Error|Exception|Warning|Interrupt|Exit)): (.+)", re.DOTALL)
 
 
@@ -145,12 +148,25 @@ def decode_event(payload: bytes) -> Tree:
         PayloadError: broken JSON, nested too deep, or no object.
     """
     try:
-        tree = msgspec.json.decode(payload)
+        try:
+            tree = msgspec.json.decode(payload)
+        except msgspec.DecodeError:
+            tree = msgspec.json.decode(_ESCAPE.sub(_without_half_pairs, payload))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise PayloadError("bad_json", "The event is not JSON.") from error
     if not isinstance(tree, dict):
         raise PayloadError("not_an_object", "The event is JSON, but not an object.")
     return tree
+
+
+def _without_half_pairs(escape: re.Match[bytes]) -> bytes:
+    """
+    An escape as it is, or U+FFFD for half of a surrogate pair.
+
+    JavaScript cuts emoji in two, and Python's json writes file names that it cannot decode so.
+    """
+    is_half = escape[0][1:2] == b"u" and len(escape[0]) == 6 and 0xD8 <= int(escape[0][2:4], 16) <= 0xDF
+    return rb"\ufffd" if is_half else escape[0]
 
 
 def read_event(tree: Tree) -> Event:
@@ -201,7 +217,7 @@ def read_instant(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         # Milliseconds, numbers before 1970 and after 2100 are no instants.
-        return float(value) if math.isfinite(value) and 0 < value < 4_102_444_800 else None
+        return float(value) if 0 < value < 4_102_444_800 else None
     if isinstance(value, str) and 10 <= len(value) <= 40:
         try:
             instant = datetime.fromisoformat(value)
@@ -244,9 +260,9 @@ def _read_message(tree: Tree) -> tuple[str, str]:
 def _format(template: str, params: object) -> str:
     """The template with its parameters put in, where that works; the template itself otherwise."""
     try:
-        if isinstance(params, list) and "%" in template:
+        if isinstance(params, list) and "%" in template and not _WIDE.search(template):
             return (template % tuple(params))[:8192]
-        if isinstance(params, dict) and "%(" in template:
+        if isinstance(params, dict) and "%(" in template and not _WIDE.search(template):
             return (template % params)[:8192]
     except (TypeError, ValueError, KeyError, OverflowError):
         pass

@@ -14,13 +14,14 @@ MAX_ROUTES = 2000
 
 Count = Annotated[int, Meta(ge=0, le=1 << 40)]
 AgeMs = Annotated[int, Meta(ge=0, le=1 << 43)]
+Pid = Annotated[int, Meta(ge=0, lt=1 << 31)]
 _INSTANCE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Instance(msgspec.Struct, frozen=True):
     id: str
     """32 hex digits, random, one for each process."""
-    pid: int = 0
+    pid: Pid = 0
     server_name: str = ""
     age_ms: AgeMs = 0
     """How long ago the process started."""
@@ -66,7 +67,7 @@ def read_request_counts(payload: bytes) -> RequestCounts:
     Read one report.
 
     Raises:
-        PayloadError: broken JSON, an unknown version, or a value out of its bounds.
+        PayloadError: broken JSON, an unknown version, a text with U+0000, or a value out of its bounds.
     """
     try:
         counts = _decoder.decode(payload)
@@ -74,6 +75,8 @@ def read_request_counts(payload: bytes) -> RequestCounts:
         raise PayloadError("bad_request_counts", f"The request counts cannot be read: {error}") from error
     if counts.version != REQUEST_COUNTS_VERSION:
         raise PayloadError("unknown_version", f"Request counts of version {counts.version}; this collector reads 1.")
+    if b"\\u0000" in payload:
+        raise PayloadError("bad_request_counts", "A text holds U+0000, which not every database can store.")
     if not _INSTANCE_ID.fullmatch(counts.instance.id):
         raise PayloadError("bad_request_counts", "The instance id is not 32 hex digits.")
     return counts

@@ -9,7 +9,7 @@ from ukemi.collector.core.fingerprint import Fingerprint, fingerprint
 from ukemi.collector.core.issue import culprit, title
 from ukemi.collector.digest.client import describe_client
 from ukemi.collector.spool.item import ItemContext, SpoolItem
-from ukemi.privacy import Rules, scrub
+from ukemi.privacy import Rules, scrub, scrub_text
 from ukemi.protocol.event import Event, Tree, decode_event, read_event, read_instant
 
 MAX_AGE_US = 30 * 86_400 * SECOND_US
@@ -45,10 +45,12 @@ def understand(item: SpoolItem, rules: Rules) -> Understood:
         PayloadError: it is no JSON object.
     """
     context = msgspec.json.decode(item.context, type=ItemContext)
-    raw = _bounded(_without_nul(decode_event(item.payload)))
+    raw = _without_nul(_bounded(decode_event(item.payload)))
     raw["event_id"] = item.event_id
     raw["contexts"] = describe_client(raw, context, item.key_kind)
     _fill_address(raw, context)
+    if "_meta" in raw:
+        raw["_meta"] = _remarks(raw["_meta"], rules)
     scrubbed = scrub(raw, rules)
     tree: Tree = scrubbed.tree if isinstance(scrubbed.tree, dict) else {}
     if scrubbed.remarks:
@@ -130,6 +132,17 @@ def _bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {key: _bounded(entry, depth + 1) for key, entry in value.items()}
     return value
+
+
+def _remarks(theirs: object, rules: Rules) -> Tree:
+    """The client's remarks without what they quote: a remark may hold the original value, or the rest of a text."""
+    kept: Tree = {}
+    for key, entry in theirs.items() if isinstance(theirs, dict) else ():
+        if key == "" and isinstance(entry, dict):
+            kept[""] = scrub({name: entry[name] for name in ("rem", "len") if name in entry}, rules).tree
+        elif isinstance(entry, dict):
+            kept[scrub_text(key, rules)] = _remarks(entry, rules)
+    return kept
 
 
 def _merge(theirs: object, ours: Tree) -> Tree:

@@ -54,6 +54,7 @@ class Digest:
         """Digest at most one batch of each lane, signals first. Returns how many items were taken from the spool."""
         if not self._spool.changed() and not self._may_have_more:
             return 0
+        self._may_have_more = True  # a step that fails is tried again, also when nothing new comes
         taken = sum(self._step(lane, clock) for lane in Lane)
         self._may_have_more = taken > 0
         return taken
