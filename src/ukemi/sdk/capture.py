@@ -6,7 +6,7 @@ from typing import Any
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
-from ukemi.sdk.scrubbing import event_id_of, report_internal
+from ukemi.sdk.scrubbing import event_id_of, report_internal, was_met
 
 
 def capture_exception(
@@ -27,8 +27,8 @@ def capture_exception(
     Returns:
         The event's id, which a user can quote; None when tracking is off or the event was not let out.
     """
-    if (known := event_id_of(exception)) is not None:
-        return known
+    if was_met(exception):
+        return event_id_of(exception)
     try:
         with sentry_sdk.new_scope() as scope:
             _furnish(scope, context, tags, level)
@@ -43,8 +43,8 @@ def capture_exception(
 
 def capture_unhandled(exception: BaseException) -> str | None:
     """The same for an exception that nobody caught: the issue says `unhandled`."""
-    if (known := event_id_of(exception)) is not None:
-        return known
+    if was_met(exception):
+        return event_id_of(exception)
     try:
         client = sentry_sdk.get_client()
         if client.is_active():

@@ -1,6 +1,5 @@
 """What a client sees of an error: JSON with an event id that can be quoted. Registered by `init`, or by hand."""
 
-import http
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ async def http_exception_handler(request: "Request", exc: Exception) -> "Respons
     headers: Mapping[str, str] | None = getattr(exc, "headers", None)
     handled = exc.__cause__ or exc.__context__
     event_id = ((event_id_of(handled) if handled else None) or capture_exception(exc)) if status >= 500 else None
-    return _answer(status, getattr(exc, "detail", None) or http.HTTPStatus(status).phrase, event_id, headers)
+    return _answer(status, getattr(exc, "detail", None), event_id, headers)
 
 
 def _answer(status: int, detail: Any, event_id: str | None, headers: Mapping[str, str] | None) -> "Response":

@@ -12,13 +12,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sentry_sdk
+from sentry_sdk.integrations.logging import ignore_logger
 
 from ukemi.sdk import runtime
 from ukemi.sdk.capture import capture_unhandled
 from ukemi.sdk.request import request_of, route_of
 from ukemi.sdk.runtime import Runtime
 from ukemi.sdk.sampling import segments
-from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.scrubbing import report_internal, request_at_hand
 from ukemi.sdk.user import user_of
 
 Scope = MutableMapping[str, Any]
@@ -57,6 +58,7 @@ class _Served:
     def __init__(self, app: App, scope: Scope, settings: Runtime) -> None:
         self._app, self._scope, self._settings = app, scope, settings
         self._status: int | None = None
+        self._is_answered = self._is_counted = False
         self._began_s = time.perf_counter()
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -64,13 +66,17 @@ class _Served:
             if message["type"] == "http.response.start":
                 self._status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._is_answered = True
+                self._count()  # what runs in the background from here on is no part of the answer
 
         with ExitStack() as stack:
             transaction = self._enter(stack)
             try:
                 await self._app(self._scope, receive, send_noting)
             except Exception as error:
-                self._status = 500
+                if not self._is_answered:
+                    self._status = 500
                 capture_unhandled(error)
                 raise
             except asyncio.CancelledError:
@@ -82,6 +88,7 @@ class _Served:
     def _enter(self, stack: ExitStack) -> Any:
         """Fork the scope and begin the transaction. Nothing of this may keep the app from running."""
         try:
+            stack.callback(request_at_hand.reset, request_at_hand.set(object()))
             stack.enter_context(_quiet(sentry_sdk.isolation_scope()))
             isolation = sentry_sdk.get_isolation_scope()
             isolation.clear_breadcrumbs()
@@ -109,12 +116,22 @@ class _Served:
                     transaction.name, transaction.source = f"{self._scope.get('method', 'WEBSOCKET')} {route}", "route"
                 if self._status is not None:
                     transaction.set_http_status(self._status)
-            counter = self._settings.counter
-            if counter and self._scope["type"] == "http" and not segments(self._scope["path"]) & self._settings.health:
-                duration_ms = (time.perf_counter() - self._began_s) * 1000
-                counter.count(self._scope["method"], route, self._status or CLIENT_LEFT, duration_ms)
         except Exception:  # the border to the host app
             report_internal("request_not_finished")
+        self._count()
+
+    def _count(self) -> None:
+        """Count the request, once."""
+        counter = self._settings.counter
+        if counter is None or self._is_counted or self._scope["type"] != "http":
+            return
+        self._is_counted = True
+        try:
+            if not segments(self._scope["path"]) & self._settings.health:
+                duration_ms = (time.perf_counter() - self._began_s) * 1000
+                counter.count(self._scope["method"], route_of(self._scope), self._status or CLIENT_LEFT, duration_ms)
+        except Exception:  # the border to the host app
+            report_internal("request_not_counted")
 
     def _describe(self, event: Any, _hint: Any) -> Any:
         """Add request and user to an event that is about to leave; nothing of this is built for requests that go well."""
@@ -134,6 +151,8 @@ async def _live(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     from ukemi.sdk.setup import flush
 
     async def send_flushing(message: Message) -> None:
+        if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+            ignore_logger("uvicorn.error")  # it tells the error that we capture below again, as text, and then ends
         if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
             await asyncio.to_thread(flush, ended=True)
         await send(message)

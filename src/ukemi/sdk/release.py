@@ -35,7 +35,7 @@ def find_release(
     if environment.get("SENTRY_RELEASE"):
         return environment["SENTRY_RELEASE"]
     version = next((environment[key] for key in PLATFORM_VARIABLES if environment.get(key)), None)
-    version = version or _git_commit(folder or Path.cwd())
+    version = version or _git_commit(folder)
     if version is None:
         return None
     # A release may hold no slash; container references do.
@@ -44,16 +44,17 @@ def find_release(
     return f"{name}@{short}" if name else short
 
 
-def _git_commit(folder: Path) -> str | None:
+def _git_commit(folder: Path | None) -> str | None:
     """The commit that is checked out, read from git's own files: no subprocess in an app's start."""
     try:
+        folder = folder or Path.cwd()
         for parent in (folder, *folder.parents):
             git = parent / ".git"
             if git.is_file():  # a worktree: the file says where the folder is
                 git = (parent / git.read_text("utf-8").removeprefix("gitdir:").strip()).resolve()
             if (git / "HEAD").is_file():
                 return _read_head(git)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # unreadable, no text, or no working directory
         pass
     return None
 

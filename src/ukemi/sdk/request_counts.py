@@ -60,11 +60,13 @@ class RequestCounter:
         Args:
             route: the template, such as `/members/{id}`; None when nothing matched: a flood of wrong paths is one line.
         """
+        # Apps may answer with any number; a report with one that HTTP does not know would be refused as a whole.
+        status = min(max(status, 100), 599)
         key = (method if method in _METHODS else "OTHER", (route or "<unmatched>")[:200], status)
-        now_s = self._clock()
         with self._lock:
             if self.pid != os.getpid():  # forked after preloading: another process, another instance
                 self._reset()
+            now_s = self._clock()
             bucket = self._buckets.setdefault(self._sequence(now_s), {})
             if key not in bucket and len(bucket) >= MAX_ROUTES:
                 key = (key[0], "<other>", status)
@@ -84,8 +86,8 @@ class RequestCounter:
 
     def report(self, *, ended: bool = False) -> Report:
         """The item's payload: absolute numbers of the latest buckets, ages instead of instants."""
-        now_s = self._clock()
         with self._lock:
+            now_s = self._clock()
             newest = self._sequence(now_s)
             for old in [number for number in self._buckets if number <= newest - REQUEST_BUCKETS_RESENT]:
                 del self._buckets[old]

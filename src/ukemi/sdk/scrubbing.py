@@ -9,6 +9,9 @@ import dataclasses
 import json
 import logging
 import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
@@ -23,26 +26,47 @@ log = logging.getLogger("ukemi")
 Event = dict[str, Any]
 Hint = dict[str, Any]
 
-_MARK: Final = "__ukemi_event_id__"
+Hook = Callable[[Event, Hint], Event | None]
+
+_MARK: Final = "__ukemi_mark__"
 _ALREADY_SCRUBBED: Final = frozenset({"event", "transaction"})
 _OURS: Final = frozenset({REQUEST_COUNTS_ITEM, "client_report"})
 """Numbers, route templates and names of our own making."""
 _here = threading.local()
 
+request_at_hand: ContextVar[object | None] = ContextVar("ukemi_request_at_hand", default=None)
+"""Tells requests apart; None outside of any, as in the server's own log."""
 
-def before_send(event: Event, hint: Hint) -> Event | None:
+
+@dataclass(frozen=True)
+class _Mark:
+    """Written on an exception that was met: it is the same object wherever it is met again, in any task."""
+
+    event_id: str
+    is_out: bool
+    request: object | None
+
+
+def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | None:
     """
     Scrub an error event on its way out, and let each error out once.
 
     Fails closed: an event that could not be scrubbed is not sent, and that is counted (`report_internal`).
+
+    Args:
+        first: the app's own hook. It is asked once about each error, and what it adds is scrubbed.
     """
-    error = _error_of(hint)
-    if error is not None and (known := event_id_of(error)) is not None and known != event.get("event_id"):
-        _here.is_duplicate = True  # not lost: it was sent before, see UkemiTransport.record_lost_event
-        return None
-    scrubbed = _scrubbed(event)
+    error, event_id = _error_of(hint), str(event.get("event_id"))
+    if error is not None:
+        known = _mark_of(error)
+        if known is not None and known.event_id != event_id:
+            _here.is_duplicate = True  # not lost: its fate was decided before, see `behind_door`
+            return None
+        _mark(error, event_id, is_out=False)
+    changed = event if first is None else first(event, hint)
+    scrubbed = None if changed is None else _scrubbed(changed)
     if scrubbed is not None and error is not None:
-        mark(error, str(scrubbed.get("event_id")))
+        _mark(error, event_id, is_out=True)
     return scrubbed
 
 
@@ -51,20 +75,41 @@ def before_send_transaction(event: Event, _hint: Hint) -> Event | None:
     return _scrubbed(event)
 
 
+def was_met(error: BaseException) -> bool:
+    """Whether it is decided what becomes of an exception, be it that it was sent or that it was held back."""
+    return _mark_of(error) is not None
+
+
 def event_id_of(error: BaseException) -> str | None:
-    """Id of the event that an exception was captured as; None when it was not. A group of one counts as its member."""
-    known = getattr(error, _MARK, None)
+    """Id of the event that an exception was captured as; None when it was not."""
+    known = _mark_of(error)
+    return known.event_id if known is not None and known.is_out else None
+
+
+def _mark_of(error: BaseException) -> _Mark | None:
+    """
+    A group of one counts as its member.
+
+    What another request wrote does not count: apps keep exceptions, of a closed pool for example, and raise them anew.
+    """
+    known = getattr(error, "__dict__", {}).get(_MARK)  # no getattr of the mark: some classes answer for every name
     if known is None and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return event_id_of(error.exceptions[0])
-    return known if isinstance(known, str) else None
+        return _mark_of(error.exceptions[0])
+    if not isinstance(known, _Mark):
+        return None
+    # Threads that a request began know nothing of it, nor does the server's log.
+    is_of_another = request_at_hand.get() not in (None, known.request) and known.request is not None
+    return None if is_of_another else known
 
 
-def mark(error: BaseException, event_id: str) -> None:
-    """Note on an exception that it was captured: it is the same object wherever it is met again, in any task."""
+def _mark(error: BaseException, event_id: str, *, is_out: bool) -> None:
+    note = _Mark(event_id, is_out, request_at_hand.get())
     try:
-        setattr(error, _MARK, event_id)
+        BaseException.__setattr__(error, _MARK, note)  # past a __setattr__ that forbids writing, as frozen classes have
     except (AttributeError, TypeError):
-        report_internal("mark_failed")  # an exception class without room for attributes
+        report_internal("mark_failed")
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        _mark(error.exceptions[0], event_id, is_out=is_out)
 
 
 def report_internal(name: str) -> None:
@@ -106,27 +151,23 @@ def _merged(theirs: Any, ours: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-class UkemiTransport(HttpTransport):
-    """sentry-sdk's own transport behind a door that only scrubbed items pass."""
-
-    def capture_envelope(self, envelope: Envelope) -> None:
-        super().capture_envelope(_passed(envelope, self))
-
-    def record_lost_event(self, reason: str, *arguments: Any, **options: Any) -> None:
-        if reason == "before_send" and getattr(_here, "is_duplicate", False):
-            _here.is_duplicate = False
-            return
-        super().record_lost_event(reason, *arguments, **options)
-
-
 def behind_door(transport: type[Transport]) -> type[Transport]:
-    """The same for a transport class of the app's own."""
+    """A transport class of sentry-sdk, or of the app's own, behind a door that only scrubbed items pass."""
 
     class BehindDoor(transport):  # type: ignore[misc, valid-type]
         def capture_envelope(self, envelope: Envelope) -> None:
             super().capture_envelope(_passed(envelope, self))
 
+        def record_lost_event(self, reason: str, *arguments: Any, **options: Any) -> None:
+            if reason == "before_send" and getattr(_here, "is_duplicate", False):
+                _here.is_duplicate = False
+                return
+            super().record_lost_event(reason, *arguments, **options)
+
     return BehindDoor
+
+
+UkemiTransport: Final = behind_door(HttpTransport)
 
 
 def _passed(envelope: Envelope, transport: Transport) -> Envelope:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 import sentry_sdk
@@ -22,7 +23,13 @@ from ukemi.sdk.release import find_release
 from ukemi.sdk.request_counts import Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf
 from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, make_traces_sampler
-from ukemi.sdk.scrubbing import UkemiTransport, before_send, before_send_transaction, behind_door
+from ukemi.sdk.scrubbing import (
+    UkemiTransport,
+    before_send,
+    before_send_transaction,
+    behind_door,
+    report_internal,
+)
 from ukemi.sdk.user import Jwt
 
 log = logging.getLogger("ukemi")
@@ -96,11 +103,20 @@ def init(
         "max_request_body_size": "never",
         **sentry_options,
         "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
-        "before_send": _after(sentry_options.get("before_send"), before_send),
+        "before_send": partial(before_send, first=sentry_options.get("before_send")),
         "before_send_transaction": _after(sentry_options.get("before_send_transaction"), before_send_transaction),
         "event_scrubber": _NoScrubber(),
         "disabled_integrations": [*sentry_options.get("disabled_integrations", ()), *_replaced_integrations()],
     }
+    previous = runtime.current().counter
+    if previous:
+        previous.end()  # or it would go on to report an instance that serves nothing
+    try:
+        sentry_sdk.init(**options)
+    except Exception as error:  # the border to the host app: an option that this version of sentry-sdk does not take
+        runtime.install(Runtime())
+        return _done(app, Status(False, f"Error tracking is off: sentry-sdk refused ({error})."), logging.ERROR)
+    # After sentry-sdk, for what is registered last runs first at exit: the last report comes before the last flush.
     counter = Reporter(RequestCounter(environment, release or ""), _send_counts) if _takes_counts(target) else None
     runtime.install(
         Runtime(
@@ -113,7 +129,6 @@ def init(
             expected_level=expected_failures,
         )
     )
-    sentry_sdk.init(**options)
     if hash_key is None:
         log.warning(
             "ukemi: UKEMI_PII_KEY is not set, so e-mail addresses, user names and IP addresses are removed from events, "
@@ -134,7 +149,10 @@ def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
     counter = runtime.current().counter
     if ended and counter:
         counter.end()
-    sentry_sdk.flush(timeout=timeout_s)
+    try:
+        sentry_sdk.flush(timeout=timeout_s)
+    except Exception:  # the border to the host app
+        report_internal("flush_failed")
     if ended and runtime.current().is_on:
         log.info("ukemi: flushed at shutdown.")
 
@@ -160,13 +178,16 @@ def _install(app: Any) -> None:
     from starlette.exceptions import HTTPException
 
     handlers = app.exception_handlers
-    handlers.setdefault(Exception, global_exception_handler)
+    if 500 not in handlers:  # Starlette's other name for the same place
+        handlers.setdefault(Exception, global_exception_handler)
     if handlers.get(HTTPException) in (None, _default_http_handler()):
         handlers[HTTPException] = http_exception_handler
     if getattr(app, "_ukemi_wrapped", False):
         return
     build: Callable[[], Any] = app.build_middleware_stack
     app.build_middleware_stack = lambda: UkemiMiddleware(build())
+    if app.middleware_stack is not None:  # the app has begun already, for `init` is called in its start
+        app.middleware_stack = UkemiMiddleware(app.middleware_stack)
     app._ukemi_wrapped = True  # noqa: SLF001 - a mark of ours
 
 
