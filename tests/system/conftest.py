@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import sqlite3
@@ -14,9 +15,11 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+ROOT = Path(__file__).parent.parent.parent
 UKEMI = [sys.executable, "-m", "ukemi.cli.main"]
 
 
@@ -182,6 +185,48 @@ def free_port() -> Callable[[], int]:
             return probe.getsockname()[1]
 
     return find
+
+
+@pytest.fixture
+def start_backend(free_port: Callable[[], int], tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start the WWMAA backend and the stand-in for its payment service; returns the backend's address."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(dsn: str, browser_dsn: str = "") -> str:
+        url, payments_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "PYTHON_ENV": "staging",
+            "SENTRY_RELEASE": "wwmaa-backend@1.0.0",
+            "SENTRY_DSN": dsn,
+            "SENTRY_BROWSER_DSN": browser_dsn,
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'wwmaa.db'}",
+            "JWT_SECRET": secrets.token_hex(32),
+            "STRIPE_API_BASE": payments_url,
+        }
+        for name, address, arguments in (
+            ("payments", payments_url, ["demo.payments:create_app", "--factory"]),
+            ("backend", url, ["backend.app:app"]),
+        ):
+            command = [sys.executable, "-m", "uvicorn", *arguments, "--port", address.rsplit(":", 1)[1]]
+            with (tmp_path / f"{name}.log").open("ab") as log:
+                started.append(subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log))
+
+        def answers() -> bool:
+            try:
+                is_healthy = httpx.get(f"{url}/health").status_code == 200
+                return is_healthy and httpx.post(f"{payments_url}/_mode/ok").is_success
+            except httpx.HTTPError:
+                return False
+
+        wait_until(answers, "backend and payment stand-in answer")
+        return url
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(20)
 
 
 @pytest.fixture

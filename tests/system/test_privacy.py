@@ -1,10 +1,7 @@
 """No secret stands anywhere: not in what left the app, not in a row, a file, a log, nor in what a channel was told."""
 
-import os
 import secrets
 import sqlite3
-import subprocess
-import sys
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +12,6 @@ import httpx
 import pytest
 import zstandard
 
-ROOT = Path(__file__).parent.parent.parent
 DECLINED_CARD = "4000000000000002"
 
 
@@ -83,39 +79,9 @@ def wire(collector):
 
 
 @pytest.fixture
-def backend(collector, wire, free_port, tmp_path, eventually):
-    """The backend, its payments with a stand-in that declines one card; its log is one of the places looked through."""
-    payments_url = f"http://127.0.0.1:{free_port()}"
-    url = f"http://127.0.0.1:{free_port()}"
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "PYTHON_ENV": "staging",
-        "SENTRY_RELEASE": "wwmaa-backend@1.0.0",
-        "SENTRY_DSN": collector.dsn().replace(collector.url.removeprefix("http://"), wire.address),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'wwmaa.db'}",
-        "JWT_SECRET": secrets.token_hex(32),
-        "STRIPE_API_BASE": payments_url,
-    }
-    started = []
-    for name, address, arguments in (
-        ("payments", payments_url, ["demo.payments:create_app", "--factory"]),
-        ("backend", url, ["backend.app:app"]),
-    ):
-        command = [sys.executable, "-m", "uvicorn", *arguments, "--port", address.rsplit(":", 1)[1]]
-        with (tmp_path / f"{name}.log").open("ab") as log:
-            started.append(subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log))
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{url}/health").status_code == 200 and httpx.post(f"{payments_url}/_mode/ok").is_success
-        except httpx.HTTPError:
-            return False
-
-    eventually(answers, "backend and payment stand-in answer")
-    yield url
-    for process in started:
-        process.terminate()
-        process.wait(20)
+def backend(collector, wire, start_backend) -> str:
+    """The backend, sending through the wire; its log is one of the places looked through."""
+    return start_backend(collector.dsn().replace(collector.url.removeprefix("http://"), wire.address))
 
 
 def values(database: Path) -> list[bytes]:
