@@ -127,10 +127,12 @@ class IngestApp:
             raise Refusal(401, str(error)) from error
         body = await self._read_body(receive, headers.get("content-encoding", ""))
         try:
-            envelope = _read_store(body) if is_store else parse_envelope(_not_empty(body))
+            envelope = _read_store(body, self._max_envelope_bytes) if is_store else parse_envelope(_not_empty(body))
             auth = read_auth(headers, query, envelope.header.dsn)
         except AuthError as error:
             raise Refusal(401, str(error)) from error
+        except TooLarge as error:
+            raise Refusal(413, str(error)) from error
         except ProtocolError as error:
             raise Refusal(400, str(error)) from error
         key = await self._find_key(auth.public_key, match[1])
@@ -286,12 +288,12 @@ def _not_empty(body: bytes) -> bytes:
     return body
 
 
-def _read_store(body: bytes) -> Envelope:
+def _read_store(body: bytes, max_bytes: int) -> Envelope:
     """The legacy endpoint: one event as JSON, perhaps deflated and in base64."""
     payload = _not_empty(body).strip()
     if not payload.startswith(b"{"):
         try:
-            decoder = Decoder("deflate", 20 << 20)
+            decoder = Decoder("deflate", max_bytes)
             payload = b"".join(decoder.feed(base64.b64decode(payload, validate=True)))
         except (binascii.Error, zlib.error) as error:
             raise Refusal(400, "The body is neither JSON nor base64 of deflated JSON.") from error

@@ -70,8 +70,6 @@ class SpoolWriter:
             SpoolFull: nothing was written.
             SpoolError: the spool is closed or cannot be written.
         """
-        if self._backlog_bytes > self._max_bytes:
-            raise SpoolFull(f"More than {self._max_bytes} bytes wait in the spool; digest has fallen behind.")
         append = _Append(items, asyncio.get_running_loop())
         with self._wake:
             if self._is_closing:
@@ -106,6 +104,10 @@ class SpoolWriter:
                 append.settle(error)
 
     def _commit(self, items: list[SpoolItem]) -> SpoolError | None:
+        if self._backlog_bytes > self._max_bytes:
+            self._backlog_bytes = self._measure()  # digest may have made room
+            if self._backlog_bytes > self._max_bytes:
+                return SpoolFull(f"More than {self._max_bytes} bytes wait in the spool; digest has fallen behind.")
         rows = [
             (i.lane, i.received_us, i.project_id, i.key_kind, i.item_type, i.event_id, i.context, i.payload)
             for i in items
