@@ -1,13 +1,31 @@
 """Who, where and what before: user, request, breadcrumbs, tags. All of it belongs to the request at hand and ends with it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 
 import sentry_sdk
 
 from ukemi.sdk.request import request_of
+from ukemi.sdk.scrubbing import report_internal
+
+P = ParamSpec("P")
 
 
+def _guarded(tell: Callable[P, None]) -> Callable[P, None]:
+    """What cannot be told is left out: no handler fails for it."""
+
+    @wraps(tell)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            tell(*arguments, **options)
+        except Exception:  # the border to the host app
+            report_internal("context_not_told")
+
+    return guarded
+
+
+@_guarded
 def add_user_context(
     user_id: str | int | None = None,
     email: str | None = None,
@@ -30,11 +48,13 @@ def add_user_context(
     sentry_sdk.get_isolation_scope().set_user({name: value for name, value in user.items() if value is not None})
 
 
+@_guarded
 def clear_user_context() -> None:
     """Forget who is using the app: after signing out."""
     sentry_sdk.get_isolation_scope().set_user(None)
 
 
+@_guarded
 def add_request_context(request: Any) -> None:
     """
     Say which request is being served. The middleware does this by itself; for code that runs outside of it.
@@ -49,19 +69,25 @@ def add_request_context(request: Any) -> None:
         event.setdefault("request", described)
         return event
 
-    sentry_sdk.get_isolation_scope().add_event_processor(add)
+    add.describes_request = True  # type: ignore[attr-defined]
+    isolation = sentry_sdk.get_isolation_scope()
+    others = [one for one in isolation._event_processors if not hasattr(one, "describes_request")]  # noqa: SLF001
+    isolation._event_processors = [*others, add]  # noqa: SLF001 - the latest request only; there is no public way to replace one
 
 
+@_guarded
 def add_breadcrumb(category: str, message: str, data: Mapping[str, Any] | None = None, level: str = "info") -> None:
     """Leave a trace of what happened; the latest hundred come with the next event of the same request."""
     sentry_sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level=level)
 
 
+@_guarded
 def set_tag(key: str, value: str) -> None:
     """A short word to search by."""
     sentry_sdk.set_tag(key, value)
 
 
+@_guarded
 def set_context(name: str, context: Mapping[str, Any]) -> None:
     """A section of its own on the issue."""
     sentry_sdk.set_context(name, dict(context))

@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -117,7 +118,8 @@ def report_internal(name: str) -> None:
     counts = runtime.current().internal
     counts[name] = counts.get(name, 0) + 1
     if counts[name] == 1:
-        log.warning("ukemi: %s; the app is not affected. Further ones are only counted.", name, exc_info=True)  # noqa: LOG014 - called from handlers
+        with suppress(Exception):  # sentry-sdk listens to logs, and may be what failed
+            log.warning("ukemi: %s; the app is not affected. Further ones are only counted.", name, exc_info=True)  # noqa: LOG014 - called from handlers
 
 
 def _scrubbed(event: Event) -> Event | None:

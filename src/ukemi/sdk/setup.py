@@ -84,13 +84,12 @@ def init(
     dsn = os.environ.get("SENTRY_DSN", "") if dsn is None else dsn
     environment = environment or os.environ.get("SENTRY_ENVIRONMENT") or DEFAULT_ENVIRONMENT
     release = release or find_release()
+    _end_previous()
     if not dsn:
-        runtime.install(Runtime())
         return _done(app, Status(False, "Error tracking is off: no DSN is set (SENTRY_DSN)."))
     try:
         target = Dsn(dsn)
     except (BadDsn, ValueError) as error:
-        runtime.install(Runtime())
         return _done(app, Status(False, f"Error tracking is off: the DSN cannot be read ({error})."), logging.ERROR)
 
     hash_key = _hash_key(pii_key)
@@ -108,13 +107,9 @@ def init(
         "event_scrubber": _NoScrubber(),
         "disabled_integrations": [*sentry_options.get("disabled_integrations", ()), *_replaced_integrations()],
     }
-    previous = runtime.current().counter
-    if previous:
-        previous.end()  # or it would go on to report an instance that serves nothing
     try:
         sentry_sdk.init(**options)
     except Exception as error:  # the border to the host app: an option that this version of sentry-sdk does not take
-        runtime.install(Runtime())
         return _done(app, Status(False, f"Error tracking is off: sentry-sdk refused ({error})."), logging.ERROR)
     # After sentry-sdk, for what is registered last runs first at exit: the last report comes before the last flush.
     counter = Reporter(RequestCounter(environment, release or ""), _send_counts) if _takes_counts(target) else None
@@ -157,6 +152,16 @@ def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
         log.info("ukemi: flushed at shutdown.")
 
 
+def _end_previous() -> None:
+    """Undo an earlier `init`: its thread would go on to report an instance that serves nothing."""
+    previous = runtime.current()
+    if previous.counter:
+        previous.counter.end()
+    if previous.is_on:
+        sentry_sdk.get_client().close(timeout=FLUSH_S)
+    runtime.install(Runtime())
+
+
 class _NoScrubber:
     """In place of sentry-sdk's own scrubber: ours looks everywhere, and runs last."""
 
@@ -168,8 +173,10 @@ def _done(app: Any, status: Status, level: int = logging.INFO) -> Status:
     # Uvicorn configures no handler for other loggers than its own; its log is where people look for start-up lines.
     chosen = log if log.hasHandlers() else logging.getLogger("uvicorn.error")
     chosen.log(level, "ukemi: %s", status.message)
-    if app is not None:
+    if hasattr(app, "build_middleware_stack"):
         _install(app)
+    elif app is not None:
+        chosen.warning("ukemi: this is no FastAPI or Starlette app; wrap it by hand: app = UkemiMiddleware(app).")
     return status
 
 
