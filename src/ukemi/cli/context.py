@@ -46,14 +46,16 @@ def load_settings(**options: object) -> Settings:
 def open_database(settings: Settings) -> Iterator[Database]:
     """The migrated database of `settings`; its folder is made if it is missing."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database)
+    database = None
     try:
+        database = Database(settings.database)
         migrate.upgrade(database)
         yield database
     except StoreError as error:
         fail(str(error))
     finally:
-        database.close()
+        if database is not None:
+            database.close()
 
 
 def fail(message: str) -> NoReturn:

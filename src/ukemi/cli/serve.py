@@ -9,6 +9,8 @@ from ukemi.cli.context import DataDir, fail, load_settings, open_database
 from ukemi.collector import logs
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.core.clock import SystemClock
+from ukemi.collector.notify.http import OutgoingClient
+from ukemi.collector.processes import open_channels
 from ukemi.collector.settings import Settings
 from ukemi.collector.store import accounts, projects
 from ukemi.collector.store.database import Database
@@ -51,7 +53,7 @@ def serve(
         settings = load_settings(port=listener.getsockname()[1])
     with open_database(settings) as database:
         greeting = _prepare(database, settings)
-    rules = _check_rules(settings)
+    rules = _check_rules_and_channels(settings)
     typer.echo(greeting)
     if rules.is_nobody_told(os.environ):
         typer.secho(
@@ -84,8 +86,11 @@ def _prepare(database: Database, settings: Settings) -> str:
     return "\n".join(lines) or f"Data: {settings.data_dir}"
 
 
-def _check_rules(settings: Settings) -> rules_file.RuleSet:
+def _check_rules_and_channels(settings: Settings) -> rules_file.RuleSet:
+    """What the processes will read, tried out here, where somebody is looking."""
     try:
-        return rules_file.load(settings.rules_file)
-    except rules_file.RulesError as error:
+        rules = rules_file.load(settings.rules_file)
+        open_channels(rules, os.environ, OutgoingClient(settings.outgoing_allow))
+    except ValueError as error:
         fail(str(error))
+    return rules

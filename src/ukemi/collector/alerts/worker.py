@@ -46,6 +46,7 @@ class Alerts:
         now_us = clock.now_us()
         if self._observing_since_us is None:
             self._observing_since_us = now_us
+            self._retire_rules(now_us)
         is_tick = now_us - self._ticked_us >= TICK_US
         with self._database.read() as tx:
             if not is_tick and not observations.are_changes_waiting(tx):
@@ -59,6 +60,17 @@ class Alerts:
                 self._tick(tx, now_us)
                 self._ticked_us = now_us
         return len(claimed)
+
+    def _retire_rules(self, now_us: int) -> None:
+        """Close what rules left open that are no longer there: nobody would ever judge it again."""
+        names = [rule.name for rule in self._rules]
+        because = "Its rule was removed, renamed or switched off."
+        with self._database.write() as tx:
+            for incident in incidents.open_of_other_rules(tx, names):
+                incidents.close(tx, incident.project_id, incident.id, because, now_us)
+                closed = msgspec.structs.replace(incident, closed_us=now_us, closed_reason=because)
+                self._notify(tx, closed, because, now_us)
+            rule_states.forget_others(tx, names)
 
     def _judge_changes(
         self, tx: Tx, rule: Rule, condition: EventCondition, claimed: list[changes.Change], now_us: int

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ukemi.collector.store.errors import Unreachable
+
 Tx = Connection
 """A transaction in progress. Functions of the store take it first, and never begin or end one themselves."""
 
@@ -23,15 +25,23 @@ class Database:
         Open the database at `url`: `sqlite:////path/to/ukemi.db` or `postgresql+psycopg://user@host/name`.
 
         Nothing is created here; see `ukemi.collector.store.migrate`.
+
+        Raises:
+            Unreachable: the URL cannot be read, or its driver is not installed.
         """
-        self.url = sa.make_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        try:
+            self.url = sa.make_url(url)
+            self.is_sqlite = self.url.get_backend_name() == "sqlite"
+            options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_pre_ping": True}
+            self._engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, **options)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            raise Unreachable(
+                "The database's URL cannot be used (UKEMI_DATABASE_URL). It looks like "
+                "postgresql+psycopg://user@host/name, and PostgreSQL needs pip install 'ukemi[collector,postgres]'."
+            ) from error
         if self.is_sqlite:
-            self._engine = sa.create_engine(self.url, connect_args={"timeout": 30}, pool_size=8, max_overflow=32)
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
-        else:
-            self._engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, pool_pre_ping=True)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:

@@ -4,7 +4,8 @@ What can go wrong in the store.
 StoreError
 ├── NotFound     there is no such row
 ├── NameTaken    a name that must be unique exists
-└── TooNew       the database was written by a newer version of ukemi
+├── TooNew       the database was written by a newer version of ukemi
+└── Unreachable  the database cannot be opened
 """
 
 
@@ -22,3 +23,7 @@ class NameTaken(StoreError):
 
 class TooNew(StoreError):
     """The database was written by a newer version of ukemi, which this one cannot read."""
+
+
+class Unreachable(StoreError):
+    """The database cannot be opened: a wrong URL, a missing driver, or nobody there."""

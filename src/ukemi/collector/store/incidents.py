@@ -1,5 +1,7 @@
 """Incidents: the times that a rule came true."""
 
+from collections.abc import Collection
+
 import msgspec
 import sqlalchemy as sa
 
@@ -46,6 +48,13 @@ def find_open(tx: Tx, project_id: int, rule: str, labels: str) -> Incident | Non
     mine = (c.project_id == project_id, c.rule == rule, c.labels == labels, c.closed_us.is_(None))
     row = tx.execute(sa.select(*_COLUMNS).where(*mine)).mappings().first()
     return Incident(**row) if row else None
+
+
+def open_of_other_rules(tx: Tx, rules: Collection[str]) -> list[Incident]:
+    """Open incidents of rules that are none of these."""
+    c = schema.incident.c
+    query = sa.select(*_COLUMNS).where(c.closed_us.is_(None), c.rule.not_in(rules))
+    return [Incident(**row) for row in tx.execute(query).mappings()]
 
 
 def recent(tx: Tx, limit: int) -> list[Incident]:

@@ -1,6 +1,6 @@
 """States of rules between two evaluations, and the evaluations that changed one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -60,6 +60,11 @@ def firing(tx: Tx, rule: str) -> list[tuple[int, dict[str, str], State]]:
         (row.project_id, read_labels(row.labels), State("firing", row.since_us, row.last_true_us))
         for row in tx.execute(query)
     ]
+
+
+def forget_others(tx: Tx, rules: Collection[str]) -> None:
+    """Delete the states of rules that are none of these."""
+    tx.execute(sa.delete(schema.rule_state).where(schema.rule_state.c.rule.not_in(rules)))
 
 
 class RuleInstance(msgspec.Struct, frozen=True):

@@ -21,7 +21,14 @@ class SignedWebhook:
         Raises:
             ValueError: the secret is no base64.
         """
-        self._client, self._url, self._signer = client, url, Signer(secret)
+        try:
+            self._signer = Signer(secret)
+        except ValueError as error:
+            raise ValueError(
+                "The webhook's signing secret is no base64. It looks like whsec_ and 32 to 88 letters and digits; "
+                "the receiver's settings show it."
+            ) from error
+        self._client, self._url = client, url
 
     def send(self, notification_id: str, content: Content, now_us: int) -> None:
         body = msgspec.json.encode(render(content))
