@@ -66,6 +66,7 @@ def running(folder: Path, *, fixed_ports: bool) -> Iterator[Stack]:
     processes: list[subprocess.Popen[str]] = []
     try:
         environment = _environment() | {
+            "UKEMI_FIRST_PROJECT": "WWMAA",
             "UKEMI_DATA_DIR": str(folder / "collector"),
             "UKEMI_RULES_FILE": str(_write_rules(folder)),
             "UKEMI_SLACK_URL": f"{inbox_url}/slack",

@@ -18,7 +18,6 @@ from ukemi.collector.supervisor import Role, Supervisor, listen
 from ukemi.protocol.dsn import write_dsn
 
 OWNER = "owner@localhost"
-FIRST_PROJECT = "My app"
 
 
 def serve(
@@ -77,7 +76,7 @@ def _prepare(database: Database, settings: Settings) -> str:
             lines.append(f"Sign in (this link works once): {settings.public_url}/sign-in/{token}")
         if not projects.list_projects(tx):
             project = projects.create(
-                tx, FIRST_PROJECT, now_us, settings.keep_errors_days, settings.keep_performance_days
+                tx, settings.first_project, now_us, settings.keep_errors_days, settings.keep_performance_days
             )
             for kind in ("server", "browser"):
                 key = projects.create_key(tx, project.id, kind, now_us)

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     events_per_minute: int = Field(
         10_000, gt=0, description="Events accepted per project and minute; more are refused with 429 and counted."
     )
+    first_project: str = Field("My app", min_length=1, description="Name of the project that the first start creates.")
     keep_errors_days: int = Field(90, gt=0, description="Days that a new project keeps its error events.")
     keep_performance_days: int = Field(
         30, gt=0, description="Days that a new project keeps request counts and other performance data."
