@@ -16,6 +16,11 @@ def segments(path: str) -> frozenset[str]:
     return frozenset(part for part in path.lower().split("/") if part)
 
 
+def lowered(words: Collection[str]) -> frozenset[str]:
+    """Words of a setting as `segments` gives them."""
+    return frozenset(word.lower() for word in words)
+
+
 def make_traces_sampler(
     base_rate: float,
     critical: Collection[str] = CRITICAL_SEGMENTS,
@@ -30,7 +35,7 @@ def make_traces_sampler(
         critical: path segments, such as `payments`, whose requests are all kept.
         health: path segments of health checks.
     """
-    critical, health = frozenset(critical), frozenset(health)
+    critical, health = lowered(critical), lowered(health)
 
     def sample(context: SamplingContext) -> float:
         transaction = context.get("transaction_context") or {}

@@ -22,7 +22,7 @@ from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
 from ukemi.sdk.request_counts import Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf
-from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, make_traces_sampler
+from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, lowered, make_traces_sampler
 from ukemi.sdk.scrubbing import (
     UkemiTransport,
     before_send,
@@ -119,7 +119,7 @@ def init(
             rules=dataclasses.replace(rules or Rules(), hash_key=hash_key),
             user=user,
             jwt=jwt,
-            health=frozenset(health_paths),
+            health=lowered(health_paths),
             counter=counter,
             expected_level=expected_failures,
         )

@@ -5,8 +5,11 @@ Ad blockers stop requests to error trackers, and a page's rules about origins ne
 is fixed, nothing of the envelope decides where it goes, redirects are not followed, and what comes in is bounded.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1 << 20
 _TIMEOUT_S: Final = 5.0
+_THREADS: Final = 4
+"""Of our own: while the server hangs, the threads of the app's handlers must not be what waits for it."""
 
 
 def tunnel(dsn: str, *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awaitable["Response"]]:
@@ -31,29 +36,34 @@ def tunnel(dsn: str, *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awa
         BadDsn: of sentry-sdk; the DSN cannot be read.
     """
     target = Dsn(dsn) if dsn else None
-    pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False, maxsize=4)
+    pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False, maxsize=_THREADS)
+    threads = ThreadPoolExecutor(_THREADS, "ukemi-tunnel")
 
     async def forward(request: "Request") -> "Response":
-        from starlette.concurrency import run_in_threadpool
+        from starlette.requests import ClientDisconnect
         from starlette.responses import JSONResponse, Response
 
+        if request.headers.get("content-encoding", "identity") != "identity":
+            return JSONResponse({"detail": "An envelope comes as it is: browser SDKs do not compress it."}, 415)
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                return JSONResponse({"detail": f"An envelope may have {max_bytes} bytes."}, 413)
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    return JSONResponse({"detail": f"An envelope may have {max_bytes} bytes."}, 413)
+        except ClientDisconnect:  # a page that was left while it sent
+            return Response(status_code=400)
         if target is None:
             return Response(status_code=200)
-        if not request.headers.get("content-encoding") and not _names(bytes(body), target):
+        if not _names(bytes(body), target):
             return JSONResponse({"detail": "The envelope's DSN is not the one of this tunnel."}, 403)
         headers = {
             "Content-Type": "application/x-sentry-envelope",
             "User-Agent": request.headers.get("user-agent", "")[:512],
             "X-Sentry-Auth": f"Sentry sentry_key={target.public_key}, sentry_version=7, sentry_client=ukemi.tunnel/1",
         }
-        if encoding := request.headers.get("content-encoding"):
-            headers["Content-Encoding"] = encoding
-        status = await run_in_threadpool(_post, pool, target, bytes(body), headers)
+        post = partial(_post, pool, target, bytes(body), headers)
+        status = await asyncio.get_running_loop().run_in_executor(threads, post)
         return Response(status_code=status)
 
     return forward

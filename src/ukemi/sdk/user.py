@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import jwt as pyjwt
@@ -73,7 +72,7 @@ def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
             algorithms=list(jwt.algorithms),
             audience=jwt.audience,
             issuer=jwt.issuer,
-            options={"verify_aud": jwt.audience is not None},
+            options={"verify_aud": jwt.audience is not None, "verify_sub": False},  # ids may be numbers
         )
     except pyjwt.PyJWTError:
         return None
@@ -91,10 +90,9 @@ def _token(scope: Scope, cookie: str | None) -> str | None:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             return str(value[7:].strip().decode("latin-1"))
         if cookie and name == b"cookie":
-            try:
-                morsel = SimpleCookie(value.decode("latin-1")).get(cookie)
-            except CookieError:
-                continue
-            if morsel is not None:
-                return morsel.value
+            # By hand, for the standard library gives up at the first cookie that it does not like.
+            for pair in value.decode("latin-1").split(";"):
+                key, _, text = pair.partition("=")
+                if key.strip() == cookie:
+                    return str(text.strip().strip('"'))
     return None
