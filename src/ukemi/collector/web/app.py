@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from ukemi.collector.core.clock import Clock
 from ukemi.collector.core.rule import Rule
@@ -18,10 +20,31 @@ from ukemi.collector.store.database import Database
 from ukemi.collector.store.errors import NotFound
 from ukemi.collector.web.context import Web
 from ukemi.collector.web.pages import account, alerts, error, event_status, issue, issues, projects, sign_in
-from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn
+from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn, SmallBodies
 
 PUBLIC = ("/static/", "/health", "/sign-in", "/api/")
 _STATIC = Path(__file__).parent / "static"
+
+
+class ProjectNumber(Convertor[int]):
+    """A number that fits every database; any other is no page, where Starlette's `int` would break one."""
+
+    regex = "[1-9][0-9]{0,8}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("project", ProjectNumber())
+
+
+class _Pages(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        """The headers stand on a broken page as well, which Starlette answers outside of all middleware that it is given."""
+        return SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(
@@ -34,7 +57,7 @@ def create_app(
         rules: those that alerts judges, to be shown.
         channels: names of the configured ones; without any, every page says that nobody is being told.
     """
-    issue_path = "/projects/{project_id:int}/issues/{issue_id:str}"
+    issue_path = "/projects/{project_id:project}/issues/{issue_id:str}"
     routes = [
         Route("/", lambda _: RedirectResponse("/issues", 303)),
         Route("/health", _health),
@@ -51,13 +74,13 @@ def create_app(
         *_page("/alerts", alerts.show),
         *_page("/projects", projects.show),
         Route("/projects", projects.create, methods=["POST"]),
-        Route("/api/{project_id:int}/ukemi/events/{event_id:str}/", event_status.show),
+        Route("/api/{project_id:project}/ukemi/events/{event_id:str}/", event_status.show),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
-    app = Starlette(
+    app = _Pages(
         routes=routes,
         middleware=[
-            Middleware(SecurityHeaders),
+            Middleware(SmallBodies),
             Middleware(SameOriginOnly),
             Middleware(SignedIn, database=database, clock=clock, public=PUBLIC),
         ],

@@ -1,7 +1,7 @@
 """What every page needs, and the one way a page answers: as HTML, or as the same struct in JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-from ukemi.collector.core.clock import Clock
+from ukemi.collector.core.clock import MINUTE_US, Clock
 from ukemi.collector.core.rule import Rule
 from ukemi.collector.settings import Settings
 from ukemi.collector.store.accounts import Account
 from ukemi.collector.store.database import Database
 from ukemi.collector.web import show
+from ukemi.collector.web.security import Throttle
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Web:
     rules: Sequence[Rule]
     channels: Sequence[str]
     """Names of the channels that are configured."""
+    sign_in_tries: Throttle = field(default_factory=lambda: Throttle(limit=10, window_us=5 * MINUTE_US))
+    """By address of the network, and by e-mail address."""
 
 
 _templates = Jinja2Templates(directory=Path(__file__).parent / "templates")

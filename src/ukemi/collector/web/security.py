@@ -1,7 +1,6 @@
 """What protects the pages: headers, requests from our own pages only, a session for everything that is not public."""
 
 import json
-import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -9,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +18,7 @@ from ukemi.collector.store import accounts
 from ukemi.collector.store.database import Database
 
 COOKIE: Final = "ukemi_session"
+MAX_BODY_BYTES: Final = 64 << 10
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -47,6 +48,26 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class SmallBodies:
+    """Ends a request whose body is larger than any form of these pages, before it fills the memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taken = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY_BYTES:
+                raise HTTPException(413, f"No form of these pages is larger than {MAX_BODY_BYTES >> 10} KiB.")
+            return message
+
+        await self._app(scope, receive_bounded, send)
 
 
 class SameOriginOnly:
@@ -109,7 +130,11 @@ def _to_sign_in(scope: Scope) -> Response:
         body = json.dumps({"detail": "Sign in first: the cookie of a session is missing or too old."})
         return Response(body, 401, media_type="application/json")
     wanted = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
-    return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
+    # What a button did cannot be done again by an address, so after signing in its user begins at the first page.
+    sign_in = f"/sign-in?next={quote(wanted, safe='/')}" if scope["method"] in ("GET", "HEAD") else "/sign-in"
+    if "hx-request" in Headers(scope=scope):  # else htmx would look for its piece of the page in the sign-in form
+        return Response(status_code=401, headers={"hx-redirect": sign_in})
+    return RedirectResponse(sign_in, 303)
 
 
 def local_path(text: str) -> str:
@@ -119,21 +144,20 @@ def local_path(text: str) -> str:
 
 
 class Throttle:
-    """At most `limit` tries in `window_s` for each key; remembers few keys, and forgets all when there are too many."""
+    """At most `limit` tries in `window_us` for each key; remembers few keys, and forgets all when there are too many."""
 
-    def __init__(self, limit: int, window_s: float, max_keys: int = 10_000) -> None:
-        self._limit, self._window_s, self._max_keys = limit, window_s, max_keys
-        self._tries: dict[str, deque[float]] = {}
+    def __init__(self, limit: int, window_us: int, max_keys: int = 10_000) -> None:
+        self._limit, self._window_us, self._max_keys = limit, window_us, max_keys
+        self._tries: dict[str, deque[int]] = {}
 
-    def allows(self, key: str) -> bool:
+    def allows(self, key: str, now_us: int) -> bool:
         """Note a try, and say whether it may go on."""
-        now_s = time.monotonic()
         if key not in self._tries and len(self._tries) >= self._max_keys:
             self._tries.clear()
         tries = self._tries.setdefault(key, deque())
-        while tries and now_s - tries[0] > self._window_s:
+        while tries and now_us - tries[0] > self._window_us:
             tries.popleft()
         if len(tries) >= self._limit:
             return False
-        tries.append(now_s)
+        tries.append(now_us)
         return True

@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Final
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from ukemi.protocol.event import Frame
 
 FILTERS: Final = (
     "ago",
@@ -19,6 +21,8 @@ FILTERS: Final = (
     "is_filtered",
     "is_hashed",
     "link",
+    "runs",
+    "because",
 )
 _MAX_VALUE: Final = 4000
 
@@ -84,6 +88,16 @@ def is_hashed(thing: Any) -> bool:
 def link(text: str) -> str:
     """The text if a browser may follow it, else nothing: `javascript:` and the like are no links here."""
     return text if text.startswith(("http://", "https://")) else ""
+
+
+def runs(frames: Iterable[Frame]) -> list[tuple[bool, list[Frame]]]:
+    """Neighbouring frames of one kind together: whether they are the app's own, and which."""
+    return [(in_app, list(run)) for in_app, run in groupby(frames, key=lambda frame: frame.in_app)]
+
+
+def because(explanation: str) -> str:
+    """The sentence of a stored explanation."""
+    return str(json.loads(explanation or "{}").get("because", ""))
 
 
 def bars(values: Sequence[int], width: float, height: float) -> list[tuple[float, float, float, float, int]]:

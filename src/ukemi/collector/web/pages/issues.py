@@ -1,5 +1,6 @@
 """The first page: issues, latest first, with search."""
 
+import re
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,29 +27,28 @@ class IssuesPage(msgspec.Struct, frozen=True):
     """Issues by status, whatever was searched for."""
     unknown: list[str]
     """Terms of the search that mean nothing."""
+    address: str
+    """Path and query string of the first page of this search: what the list asks for to stay fresh."""
+    is_first: bool
     next_page: str | None
-    """Query string of the next page."""
+    """Path and query string of the next page."""
     dsn: str | None
     """Given while there is no issue at all: what to do first."""
 
 
 def show(request: Request) -> Response:
     web, given = web_of(request), request.query_params
-    query = given.get("q", DEFAULT_QUERY)[:500]
-    project_id = int(given["project"]) if given.get("project", "").isdigit() else None
+    query = given.get("q", DEFAULT_QUERY)[:500].replace("\0", "")  # PostgreSQL takes no NUL in a text
+    project_id = int(given["project"]) if re.fullmatch("[1-9][0-9]{0,8}", given.get("project", "")) else None
+    after = _cursor(given.get("after"))
     search = parse_search(query)
     with web.database.read() as tx:
         all_projects = projects.list_projects(tx)
-        rows, more = issue_list.find(
-            tx, search, web.clock.now_us(), project_id=project_id, after=_cursor(given.get("after"))
-        )
+        rows, more = issue_list.find(tx, search, web.clock.now_us(), project_id=project_id, after=after)
         counts = issue_list.count_by_status(tx, project_id)
         keys = [] if counts else projects.keys(tx, project_id)
     key = next((key for key in keys if key.kind == "server" and key.is_enabled), None)
-    next_page = None
-    if more:
-        options = {"q": query, "after": f"{more.last_seen_us}.{more.id}"}
-        next_page = urlencode(options | ({"project": str(project_id)} if project_id else {}))
+    options = {"q": query} | ({"project": str(project_id)} if project_id else {})
     page = IssuesPage(
         query=query,
         project_id=project_id,
@@ -56,12 +56,14 @@ def show(request: Request) -> Response:
         issues=rows,
         counts=counts,
         unknown=search.unknown,
-        next_page=next_page,
+        address=f"/issues?{urlencode(options)}",
+        is_first=after is None,
+        next_page=f"/issues?{urlencode(options | {'after': f'{more.last_seen_us}.{more.id}'})}" if more else None,
         dsn=write_dsn(web.settings.public_url, key.public_key, key.project_id) if key else None,
     )
     return respond(request, "issues.html", page)
 
 
 def _cursor(text: str | None) -> Cursor | None:
-    seen, _, issue_id = (text or "").partition(".")
-    return Cursor(int(seen), issue_id) if seen.isdigit() and len(seen) < 19 and issue_id else None
+    match = re.fullmatch(r"([0-9]{1,18})\.([0-9a-f]{1,32})", text or "")
+    return Cursor(int(match[1]), match[2]) if match else None

@@ -10,10 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from ukemi.collector.store import accounts
 from ukemi.collector.web.context import Web, respond, web_of
-from ukemi.collector.web.security import COOKIE, Throttle, local_path
+from ukemi.collector.web.security import COOKIE, local_path
 
 hasher = PasswordHash.recommended()
-_throttle = Throttle(limit=10, window_s=300)
 
 
 class SignInPage(msgspec.Struct, frozen=True):
@@ -34,11 +33,12 @@ async def by_password(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=10)
     email, password = str(form.get("email", "")), str(form.get("password", ""))
     page = SignInPage(local_path(str(form.get("next", "/"))), email[:200])
-    address = request.client.host if request.client else ""
-    if not _throttle.allows(address) or not _throttle.allows(email.lower()[:200]):
+    web, address = web_of(request), request.client.host if request.client else ""
+    now_us = web.clock.now_us()
+    if not all(web.sign_in_tries.allows(key, now_us) for key in (address, email.strip().lower()[:200])):
         complaint = "Too many tries. Wait five minutes, or have a sign-in link made: ukemi user create EMAIL"
         return respond(request, "sign_in.html", msgspec.structs.replace(page, complaint=complaint), 429)
-    token = await run_in_threadpool(_check_password, web_of(request), email, password[:1000])
+    token = await run_in_threadpool(_check_password, web, email, password[:1000])
     if token is None:
         complaint = "The address or the password is wrong."
         return respond(request, "sign_in.html", msgspec.structs.replace(page, complaint=complaint), 403)

@@ -7,3 +7,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
 }
+
+// The list stays fresh by itself, but not while nobody sees it.
+document.addEventListener("htmx:config:request", (event) => {
+  if (event.detail.ctx.sourceEvent.type === "every" && document.hidden) event.preventDefault();
+});
