@@ -31,6 +31,8 @@ Hook = Callable[[Event, Hint], Event | None]
 
 _MARK: Final = "__ukemi_mark__"
 _ALREADY_SCRUBBED: Final = frozenset({"event", "transaction"})
+_TYPED: Final = frozenset({"log", "trace_metric", "span"})
+"""Lists of things whose attributes say their type."""
 _OURS: Final = frozenset({REQUEST_COUNTS_ITEM, "client_report"})
 """Numbers, route templates and names of our own making."""
 _here = threading.local()
@@ -124,11 +126,7 @@ def report_internal(name: str) -> None:
 
 def _scrubbed(event: Event) -> Event | None:
     try:
-        rules = runtime.current().rules
-        names = find_user_names(event)
-        if names:
-            rules = dataclasses.replace(rules, known_identities=rules.known_identities | names)
-        result = scrub(event, rules)
+        result = scrub(event, _rules_for(event))
         if not isinstance(result.tree, dict):
             raise TypeError("an event must be an object")  # noqa: TRY301 - counted below like any other failure
         if result.remarks:
@@ -137,6 +135,13 @@ def _scrubbed(event: Event) -> Event | None:
         report_internal("scrub_failed")
         return None
     return result.tree
+
+
+def _rules_for(tree: Any) -> Rules:
+    """The rules, with the user names that stand in the tree: they go wherever they stand in it."""
+    rules = runtime.current().rules
+    names = find_user_names(tree)
+    return dataclasses.replace(rules, known_identities=rules.known_identities | names) if names else rules
 
 
 def _error_of(hint: Hint) -> BaseException | None:
@@ -173,25 +178,61 @@ UkemiTransport: Final = behind_door(HttpTransport)
 
 
 def _passed(envelope: Envelope, transport: Transport) -> Envelope:
-    """The envelope with what may leave."""
-    if all(item.type in _ALREADY_SCRUBBED for item in envelope.items):
-        return envelope
-    passed = Envelope(headers=envelope.headers)
-    rules = runtime.current().rules
+    """The envelope with what may leave. Its headers repeat what a caller's own headers said of its trace."""
+    passed = Envelope(headers=_scrubbed_headers(envelope.headers))
     for item in envelope.items:
         if item.type in _ALREADY_SCRUBBED or item.type in _OURS:
             passed.add_item(item)
-        elif (clean := _scrubbed_item(item, rules)) is not None:
+        elif (clean := _scrubbed_item(item)) is not None:
             passed.add_item(clean)
         else:
             transport.record_lost_event("internal_sdk_error", item=item)
     return passed
 
 
-def _scrubbed_item(item: Item, rules: Rules) -> Item | None:
+def _scrubbed_headers(headers: dict[str, Any]) -> dict[str, Any]:
+    try:
+        scrubbed: dict[str, Any] = scrub(headers, runtime.current().rules).tree
+    except Exception:  # fails closed: an envelope needs none of them
+        report_internal("headers_not_scrubbed")
+        return {}
+    return scrubbed
+
+
+def _scrubbed_item(item: Item) -> Item | None:
     try:
         tree = item.payload.json if item.payload.json is not None else json.loads(item.payload.get_bytes())
-        return Item(PayloadRef(json=scrub(tree, rules).tree), headers=item.headers)
+        untyped = _untyped(tree) if item.type in _TYPED else tree
+        rules = _rules_for(untyped)
+        scrubbed = scrub(untyped, rules).tree
+        passed = _typed(scrubbed, tree) if item.type in _TYPED else scrubbed
+        return Item(PayloadRef(json=passed), headers=scrub(item.headers, rules).tree)
     except Exception:  # not JSON, or a defect of ours: fails closed
         report_internal("item_not_scrubbed")
         return None
+
+
+def _untyped(tree: Any) -> Any:
+    """
+    Logs, metrics and spans with attributes such as `"username": {"value": "mori", "type": "string"}` as name and value.
+
+    Rules go by the name that a value stands under.
+    """
+    return {
+        **tree,
+        "items": [
+            {**one, "attributes": {name: attribute["value"] for name, attribute in one.get("attributes", {}).items()}}
+            for one in tree["items"]
+        ],
+    }
+
+
+def _typed(scrubbed: Any, original: Any) -> Any:
+    """Undo `_untyped`. What was taken is a text; all else has the type that it had."""
+    for clean, one in zip(scrubbed["items"], original["items"], strict=True):
+        types = [attribute["type"] for attribute in one.get("attributes", {}).values()]
+        clean["attributes"] = {
+            name: {"value": value, "type": "string" if isinstance(value, str) else known}
+            for (name, value), known in zip(clean["attributes"].items(), types, strict=True)
+        }
+    return scrubbed
