@@ -29,7 +29,7 @@ demo: $(VENV)/.installed assets/.built  ## collector + WWMAA backend + inbox wit
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(VENV)/.installed assets/.built  ## all tests; ARGS="-k name" to choose
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff (lint and format) and strict types
 	@$(BIN)/ruff check .

@@ -74,9 +74,8 @@ class Traffic:
         """The payment service goes down: every request fails, over all workers of the backend."""
         httpx.post(f"{self._payments}/_mode/fail")
         for number in range(1, OUTAGE_LENGTH + 1):
-            rules = ["new error type", "critical path"] + (["API downtime"] if number >= 10 else [])
-            self.caused.error(*rules)
             assert self.pay(member) == 500
+            self.caused.error("new error type", "critical path", *(["API downtime"] if number >= 10 else []))
 
     def mend_payments(self, member: dict[str, str]) -> None:
         httpx.post(f"{self._payments}/_mode/ok")

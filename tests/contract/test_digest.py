@@ -157,20 +157,33 @@ def test_more_than_a_batch_is_stored_whole(
 
 
 def test_a_transaction_that_fails_leaves_all_to_the_next_try(
-    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int, totals: Callable
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, totals: Callable
 ) -> None:
-    """The second event's project does not exist yet, so the database itself refuses the batch, after it wrote the first."""
+    """The table of outcomes is away, so the database itself refuses the batch, after it wrote the events."""
     digest.step(clock)
     spool("event", failure(), event_id=event_id(1))
-    spool("event", failure(), event_id=event_id(2), project_id=2)
+    spool("event", failure(), event_id=event_id(2))
+    with database.write() as tx:
+        tx.execute(sa.text("ALTER TABLE outcome RENAME TO away"))
     with pytest.raises(sa.exc.SQLAlchemyError):
         digest.step(clock)
+    with database.write() as tx:
+        tx.execute(sa.text("ALTER TABLE away RENAME TO outcome"))
     tables = (schema.event, schema.issue, schema.change, schema.outcome, schema.spool_cursor)
     assert [stored(database, table) for table in tables] == [[]] * len(tables)
-    with database.write() as tx:
-        projects.create(tx, "Other", now_us, 90, 30)
     assert digest.step(clock) == 2
-    assert stored(database, schema.issue, "project_id", "event_count") == [(1, 1), (2, 1)]
+    assert stored(database, schema.issue, "project_id", "event_count") == [(1, 2)]
+    assert totals() == {("error", "accepted", ""): 2}
+
+
+def test_an_item_of_a_project_that_is_gone_costs_only_itself(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, totals: Callable
+) -> None:
+    """An older backup was restored, and the spool remembers a project that it does not have."""
+    spool("event", failure(), event_id=event_id(1), project_id=2)
+    spool("event", failure(), event_id=event_id(2))
+    digest.step(clock)
+    assert stored(database, schema.issue, "project_id", "event_count") == [(1, 1)]
     assert totals() == {("error", "accepted", ""): 1}
 
 

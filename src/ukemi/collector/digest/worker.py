@@ -21,7 +21,18 @@ from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
 from ukemi.collector.digest.understand import Understood, understand
 from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
-from ukemi.collector.store import bodies, changes, cursors, events, fingerprints, issues, outcomes, requests, rollups
+from ukemi.collector.store import (
+    bodies,
+    changes,
+    cursors,
+    events,
+    fingerprints,
+    issues,
+    outcomes,
+    projects,
+    requests,
+    rollups,
+)
 from ukemi.collector.store.database import Database, Tx
 from ukemi.privacy import DEFAULT_RULES
 from ukemi.protocol.client_report import read_client_report
@@ -48,6 +59,7 @@ class Digest:
         self._rules = dataclasses.replace(DEFAULT_RULES, hash_key=hash_key)
         with database.read() as tx:
             self._positions = {lane: cursors.position(tx, spool.spool_id, lane) for lane in Lane}
+        self._projects: set[int] = set()
         self._may_have_more = True
 
     def step(self, clock: Clock) -> int:
@@ -70,7 +82,9 @@ class Digest:
         done = items[-1].position
         for item in items:
             try:
-                if item.item_type == "event":
+                if not self._has_project(item.project_id):
+                    log.warning("item of a project that is not here", project=item.project_id)
+                elif item.item_type == "event":
                     understood.append(understand(item, self._rules))
                 else:
                     self._take_signal(item, reports, counts)
@@ -90,6 +104,13 @@ class Digest:
         self._positions[lane] = done
         self._spool.trim(lane, done)
         return sum(1 for item in items if item.position <= done)
+
+    def _has_project(self, project_id: int) -> bool:
+        """Whether the database knows the project; after an older backup was restored it may not."""
+        if project_id not in self._projects:
+            with self._database.read() as tx:
+                self._projects = {project.id for project in projects.list_projects(tx)}
+        return project_id in self._projects
 
     def _take_signal(
         self, item: SpoolItem, reports: list[requests.Report], counts: Counter[outcomes.OutcomeKey]

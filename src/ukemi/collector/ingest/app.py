@@ -42,6 +42,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FLUSH_OUTCOMES_S: Final = 1.0
+MAX_PASSED_OVER: Final = 16 << 20
+"""Bytes of a refused body that are still taken from the client, so that it reads the answer."""
+PASS_OVER_S: Final = 5.0
 _PATH = re.compile(r"^/api/(?:(\d{1,9})/)?(envelope|store)/?$")
 _CORS: Final = [
     (b"access-control-allow-origin", b"*"),
@@ -67,6 +70,30 @@ class Refusal(Exception):
     def __init__(self, status: int, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, list(headers)
+
+
+class _Body:
+    """The body of one request, chunk by chunk."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_complete = False
+
+    async def read(self) -> bytes | None:
+        """The next chunk; None after the last."""
+        if self._is_complete:
+            return None
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "The client went away before the body was complete.")
+        self._is_complete = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    async def pass_over(self, max_bytes: int) -> None:
+        """Take what is left without looking at it, but not more than `max_bytes`."""
+        passed = 0
+        while passed <= max_bytes and (chunk := await self.read()) is not None:
+            passed += len(chunk)
 
 
 class IngestApp:
@@ -148,22 +175,19 @@ class IngestApp:
         return key
 
     async def _read_body(self, receive: Receive, encoding: str) -> bytes:
+        body = _Body(receive)
         try:
             decoder = Decoder(encoding, self._max_envelope_bytes)
             parts: list[bytes] = []
-            is_complete = False
-            while not is_complete:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refusal(400, "The client went away before the body was complete.")
-                if chunk := message.get("body"):
-                    parts += decoder.feed(chunk)
-                is_complete = not message.get("more_body", False)
+            while (chunk := await body.read()) is not None:
+                parts += decoder.feed(chunk)
             decoder.finish()
-        except TooLarge as error:
-            raise Refusal(413, str(error), [(b"connection", b"close")]) from error
         except ProtocolError as error:
-            raise Refusal(400, str(error), [(b"connection", b"close")]) from error
+            # What is closed while bytes are still coming is reset by the kernel, and the client never sees the answer.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(body.pass_over(MAX_PASSED_OVER), PASS_OVER_S)
+            status = 413 if isinstance(error, TooLarge) else 400
+            raise Refusal(status, str(error), [(b"connection", b"close")]) from error
         return b"".join(parts)
 
     async def _accept(

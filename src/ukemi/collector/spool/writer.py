@@ -129,7 +129,11 @@ class SpoolWriter:
         return None
 
     def _measure(self) -> int:
-        page_bytes: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
-        pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
-        free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+        """Bytes in use; the latest estimate when the file cannot be asked, for this thread must live on."""
+        try:
+            page_bytes: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
+            pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+        except sqlite3.Error:
+            return self._backlog_bytes
         return (pages - free) * page_bytes
