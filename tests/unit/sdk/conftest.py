@@ -89,10 +89,16 @@ def sent() -> Sent:
 
 @pytest.fixture
 def init(sent: Sent) -> Callable[..., ukemi.sdk.Status]:
-    """Set tracking up with a transport that remembers; options as of `ukemi.sdk.init`."""
+    """Set tracking up with a transport that remembers and without chance; options as of `ukemi.sdk.init`."""
 
     def start(app: Any = None, **options: Any) -> ukemi.sdk.Status:
-        defaults = {"dsn": DSN, "release": "shop@1.0", "environment": "test", "pii_key": PII_KEY}
+        defaults = {
+            "dsn": DSN,
+            "release": "shop@1.0",
+            "environment": "test",
+            "pii_key": PII_KEY,
+            "traces_sample_rate": 0.0,
+        }
         return ukemi.sdk.init(app, **{**defaults, "transport": sent.transport(), **options})
 
     return start

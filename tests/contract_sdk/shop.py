@@ -1,0 +1,53 @@
+"""A small app under a real server. Run by the tests: `uvicorn shop:app`."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from fastapi import BackgroundTasks, FastAPI
+from fastapi.responses import StreamingResponse
+
+import ukemi.sdk
+
+
+@asynccontextmanager
+async def life(_app: FastAPI) -> AsyncIterator[None]:
+    if os.environ.get("SHOP_FAILS") == "start":
+        raise ConnectionError("no database")
+    yield
+    if os.environ.get("SHOP_FAILS") == "stop":
+        raise ConnectionError("no database any more")
+
+
+app = FastAPI(lifespan=life)
+ukemi.sdk.init(app, environment="test", release="shop@1.0", traces_sample_rate=0.0, pii_key="a key")
+
+
+@app.get("/ok")
+def ok() -> dict[str, bool]:
+    return {"ok": True}
+
+
+@app.get("/async")
+async def fail() -> None:
+    raise ValueError("async")
+
+
+@app.get("/sync")
+def fail_in_a_thread() -> None:
+    raise ValueError("sync")
+
+
+@app.get("/background")
+def background(tasks: BackgroundTasks) -> dict[str, bool]:
+    tasks.add_task(fail_in_a_thread)
+    return {"ok": True}
+
+
+@app.get("/stream")
+def stream() -> StreamingResponse:
+    def rows() -> Iterator[str]:
+        yield "first"
+        raise ValueError("midway")
+
+    return StreamingResponse(rows())
