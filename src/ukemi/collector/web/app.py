@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -26,19 +26,20 @@ PUBLIC = ("/static/", "/health", "/sign-in", "/api/")
 _STATIC = Path(__file__).parent / "static"
 
 
-class ProjectNumber(Convertor[int]):
-    """A number that fits every database; any other is no page, where Starlette's `int` would break one."""
+class ProjectNumber(IntegerConvertor):
+    """A number that fits every database; a larger one is no page, where it would break one."""
 
     regex = "[1-9][0-9]{0,8}"
 
-    def convert(self, value: str) -> int:
-        return int(value)
 
-    def to_string(self, value: int) -> str:
-        return str(value)
+class IssueId(StringConvertor):
+    """Hex digits; so no database is asked for a text that it cannot hold."""
+
+    regex = "[0-9a-f]{1,32}"
 
 
 register_url_convertor("project", ProjectNumber())
+register_url_convertor("issue", IssueId())
 
 
 class _Pages(Starlette):
@@ -57,7 +58,7 @@ def create_app(
         rules: those that alerts judges, to be shown.
         channels: names of the configured ones; without any, every page says that nobody is being told.
     """
-    issue_path = "/projects/{project_id:project}/issues/{issue_id:str}"
+    issue_path = "/projects/{project_id:project}/issues/{issue_id:issue}"
     routes = [
         Route("/", lambda _: RedirectResponse("/issues", 303)),
         Route("/health", _health),
@@ -91,8 +92,8 @@ def create_app(
 
 
 def _page(path: str, endpoint: object) -> list[Route]:
-    """A page and its JSON twin. The twin comes first, since `{issue_id}` would swallow its ending."""
-    return [Route(f"{path}.json", endpoint), Route(path, endpoint)]  # type: ignore[arg-type]
+    """A page and its JSON twin."""
+    return [Route(path, endpoint), Route(f"{path}.json", endpoint)]  # type: ignore[arg-type]
 
 
 async def _health(_request: Request) -> Response:
