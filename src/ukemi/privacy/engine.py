@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
-from ukemi.privacy.patterns import IP_PATTERNS, PATTERNS, SUSPICIOUS, is_card_number
+from ukemi.privacy.patterns import FINDERS, IP_FINDERS, SUSPICIOUS, is_card_number
 from ukemi.privacy.rules import FILTERED, Rules
 
 Remarks = dict[str, Any]
@@ -15,6 +15,9 @@ Remarks = dict[str, Any]
 
 _SKIPPED: Final = frozenset({"_meta", "event_id", "trace_id", "span_id", "parent_span_id", "profiler_id", "replay_id"})
 """Ids and remarks. Only texts of hex digits are skipped under these names."""
+_HEX: Final = re.compile(r"[0-9a-fA-F-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
+"""What may be the first of a pair; a sentence is not."""
 _VERSION_WORDS: Final = frozenset({"version", "release", "build", "dist", "versions", "modules", "packages", "agent"})
 """Under keys of these words, `1.2.3.4` is a version and not an address."""
 _MAX_TEXT: Final = 200_000
@@ -86,7 +89,7 @@ def _walk(value: Any, key: str, rules: Rules, remarks: Remarks, depth: int) -> A
         return "<nested too deep>"
     if key and value is not None and not isinstance(value, bool):
         is_group = isinstance(value, Mapping) and is_group_key(key)
-        if (is_secret_key(key) and key not in rules.safe_keys and not is_group) or _is_listed(key, rules):
+        if (is_secret_key(key) and key not in rules.safe_keys and not is_group) or rules.is_listed(key):
             if (
                 value in ("", [], {})
                 or value == FILTERED
@@ -98,7 +101,7 @@ def _walk(value: Any, key: str, rules: Rules, remarks: Remarks, depth: int) -> A
         if is_identity_key(key) and isinstance(value, str):
             return _hashed(value, rules, remarks)
     if isinstance(value, str):
-        if key in _SKIPPED and value.replace("-", "").isalnum():
+        if key in _SKIPPED and _HEX.fullmatch(value):
             return value
         return _text(value, rules, remarks, has_ips=not _VERSION_WORDS.intersection(words_of(key)))
     if value is None or isinstance(value, bool | float):
@@ -139,7 +142,7 @@ def _list(value: list[Any], key: str, rules: Rules, remarks: Remarks, depth: int
     for index, entry in enumerate(value):
         inner: Remarks = {}
         # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
-        name = _plain(value[0]) if is_pair and index == 1 and _names_something(_plain(value[0])) else key
+        name = _plain(value[0]) if is_pair and index == 1 and _names_something(_plain(value[0]), rules) else key
         result.append(
             _walk(entry, name if not isinstance(entry, list | tuple | Mapping) else "", rules, inner, depth + 1)
         )
@@ -148,16 +151,12 @@ def _list(value: list[Any], key: str, rules: Rules, remarks: Remarks, depth: int
     return result
 
 
-def _names_something(text: str) -> bool:
-    return is_secret_key(text) or is_identity_key(text)
+def _names_something(text: str, rules: Rules) -> bool:
+    return bool(_NAME.fullmatch(text)) and (rules.names_secret(text) or is_identity_key(text))
 
 
 def _plain(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _is_listed(key: str, rules: Rules) -> bool:
-    return bool(rules.secret_keys) and words_of(key) in {words_of(listed) for listed in rules.secret_keys}
 
 
 def _hashed(value: str, rules: Rules, remarks: Remarks) -> str:
@@ -181,21 +180,11 @@ def _text(value: str, rules: Rules, remarks: Remarks, *, has_ips: bool) -> str:
             hashed = hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED
             text = re.sub(re.escape(identity), lambda _: hashed, text, flags=re.IGNORECASE)  # noqa: B023 - used at once
             _note(remarks, "@identity:hash", "p", value)
-    if not SUSPICIOUS.search(text):
+    if not rules.secret_keys and not SUSPICIOUS.search(text):
         return text
-    for name, pattern, replace in PATTERNS + IP_PATTERNS if has_ips else PATTERNS:
-        found = False
-
-        def replaced(match: Any, replace: Any = replace) -> str:
-            nonlocal found
-            replacement = replace(match, rules)
-            if replacement is None:
-                return str(match.group(0))
-            found = True
-            return str(replacement)
-
-        changed = pattern.sub(replaced, text)
-        if found:
+    for name, find in FINDERS + IP_FINDERS if has_ips else FINDERS:
+        changed = find(text, rules)
+        if changed != text:
             text = changed
             _note(remarks, f"{name}:filter", "s", value)
     return text

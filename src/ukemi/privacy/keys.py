@@ -78,7 +78,7 @@ def words_of(key: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8192)
 def is_secret_key(key: str) -> bool:
     """Whether the value under `key` is a secret, whatever it looks like."""
-    words = words_of(key)
+    words = tuple(word.rstrip("0123456789") or word for word in words_of(key))  # forms ask for password1 and password2
     if not words:
         return False
     if len(words) == 1 and words[0] in _SECRET_ALONE:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ukemi.privacy.keys import is_secret_key, words_of
+
 FILTERED: Final = "[Filtered]"
 """Stands where a secret stood."""
 
@@ -17,6 +19,15 @@ class Rules:
     """Keys whose values stay although they sound secret. Their texts are still searched."""
     known_identities: frozenset[str] = frozenset()
     """User names known to the app at this moment: hashed wherever they stand, also in the middle of a text."""
+
+    def names_secret(self, key: str) -> bool:
+        """Whether the value under `key` is a secret, by our words or by the user's list."""
+        return (is_secret_key(key) and key not in self.safe_keys) or self.is_listed(key)
+
+    def is_listed(self, key: str) -> bool:
+        """Whether `secret_keys` names `key`."""
+        words = words_of(key) if self.secret_keys else ()
+        return bool(words) and words in {words_of(listed) for listed in self.secret_keys}
 
 
 DEFAULT_RULES: Final = Rules()

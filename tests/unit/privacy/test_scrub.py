@@ -1,0 +1,217 @@
+"""Every place of a tree is looked at; what comes out has the same shape, and scrubbing it again changes nothing."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ukemi.privacy import DEFAULT_RULES, FILTERED, Rules, hash_identity, scrub
+
+HASHING = Rules(hash_key=b"a key", secret_keys=frozenset({"membership_number"}), known_identities=frozenset({"marge"}))
+PIECES = [
+    "password=hunter2",
+    "token: ",
+    '"secret": {"a": ["b"',
+    "('authorization', 'x')",
+    "Authorization: Basic Ym9i",
+    "Cookie: a=1; b=2",
+    "bob@example.org",
+    "192.0.2.7",
+    "[2001:db8::7]",
+    "4111 1111 1111 1111",
+    "https://u:p@h/",
+    "[Filtered]",
+    "Bearer abc123def",
+    "hmac:1a2b:",
+    "marge",
+    "eyJhbGciOiJIUzI1NiJ9",
+    *" '\"\\{](=:@",
+]
+texts = st.text(max_size=12) | st.lists(st.sampled_from(PIECES), max_size=7).map("".join)
+keys = st.text(max_size=8) | st.sampled_from(["password", "email", "token_count", "auth", "event_id", "url", "_meta"])
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=20
+)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"password": "zq7"},
+        {"password": {"old": "zq7"}},
+        {"password": ["zq7", ["zq7"]]},
+        {"password": 777},
+        {"password": b"zq7"},
+        {"a": [{"b": ({"c": "password=zq7"},)}]},
+        {"headers": [["X-Api-Key", "zq7"], ["Host", "example.org"]]},
+        {"headers": [(b"authorization", b"Bearer zq7"), (b"host", b"example.org")]},
+        {"headers": {b"cookie": b"zq7"}},
+        {"body": b'{"password": "zq7"}'},
+        {"body": {"password=zq7"}},
+        {"vars": {"form": "Login(password='zq7')", "password": "'zq7'"}},
+        {"auth": {"method": "password", "token": "zq7"}},
+        {"session": "zq7"},
+        {"extra": {"token=zq7": 1}},
+        {"card": {"cvc": "zq7", "brand": "visa"}},
+        ["--set", "password=zq7"],
+    ],
+)
+def test_secret_leaves_every_place(tree):
+    assert "zq7" not in repr(scrub(tree, DEFAULT_RULES).tree)
+
+
+def test_objects_are_shown_by_their_scrubbed_repr():
+    class Login:
+        def __repr__(self) -> str:
+            return "Login(password='zq7', page=1)"
+
+    assert scrub({"form": Login()}, DEFAULT_RULES).tree == {"form": "Login(password=[Filtered], page=1)"}
+
+
+def test_sentence_does_not_name_what_follows_it():
+    assert scrub(["invalid password", "try again"], DEFAULT_RULES).tree == ["invalid password", "try again"]
+
+
+def test_card_number_leaves_also_as_a_number():
+    assert scrub({"n": 4242424242424242, "id": 4242424242424241}, DEFAULT_RULES).tree == {
+        "n": FILTERED,
+        "id": 4242424242424241,
+    }
+
+
+def test_facts_in_a_group_are_judged_one_by_one():
+    tree = {"auth": {"method": "jwt", "token": "zq7"}, "card": {"brand": "visa", "number": "4242424242424242"}}
+
+    assert scrub(tree, DEFAULT_RULES).tree == {
+        "auth": {"method": "jwt", "token": FILTERED},
+        "card": {"brand": "visa", "number": FILTERED},
+    }
+
+
+@pytest.mark.parametrize("empty", [None, True, False, "", [], {}])
+def test_that_a_secret_is_missing_stays_visible(empty):
+    """Often the very reason of the error."""
+    assert scrub({"password": empty}, DEFAULT_RULES).tree == {"password": empty}
+
+
+def test_token_numbers_of_language_models_stay():
+    assert scrub({"prompt_tokens": 812, "tokens": 900}, DEFAULT_RULES).tree == {"prompt_tokens": 812, "tokens": 900}
+
+
+def test_listed_keys_lose_their_values_in_mappings_and_pairs():
+    rules = Rules(secret_keys=frozenset({"membership_number"}))
+    tree = {"MembershipNumber": "M-17", "pairs": [["membership-number", "M-17"]], "membership": "gold"}
+
+    assert scrub(tree, rules).tree == {
+        "MembershipNumber": FILTERED,
+        "pairs": [["membership-number", FILTERED]],
+        "membership": "gold",
+    }
+
+
+def test_safe_keys_keep_their_values_but_are_searched():
+    rules = Rules(safe_keys=frozenset({"token_id"}))
+
+    assert scrub({"token_id": "abc"}, rules).tree == {"token_id": "abc"}
+    assert scrub({"token_id": "sk_live_abcdefgh12345678"}, rules).tree == {"token_id": FILTERED}
+
+
+def test_every_address_of_a_forwarded_list_gets_its_own_hash():
+    key = b"a key"
+
+    assert scrub({"X-Forwarded-For": "192.0.2.7, 198.51.100.9"}, Rules(hash_key=key)).tree == {
+        "X-Forwarded-For": f"{hash_identity('192.0.2.7', key)}, {hash_identity('198.51.100.9', key)}"
+    }
+
+
+def test_versions_are_no_addresses_under_keys_that_say_so():
+    tree = {"release": "1.2.3.4", "modules": {"shop": "shop"}, "sdk": {"version": "10.20.30.40"}, "at": "1.2.3.4"}
+
+    scrubbed = scrub(tree, DEFAULT_RULES).tree
+
+    assert scrubbed == {**tree, "at": "[ip]"}
+
+
+def test_ids_stay_and_only_ids():
+    tree = {"event_id": "4111111111111111", "trace_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}
+
+    assert scrub(tree, DEFAULT_RULES).tree == tree
+    assert scrub({"event_id": "AKIAIOSFODNN7EXAMPLE"}, DEFAULT_RULES).tree == {"event_id": FILTERED}
+
+
+def test_placeholder_for_the_address_of_the_connection_stays():
+    assert scrub({"ip_address": "{{auto}}"}, HASHING).tree == {"ip_address": "{{auto}}"}
+
+
+def test_remarks_mirror_the_tree_and_say_what_was_taken():
+    tree = {"user": {"email": "bob@example.org"}, "lines": ["fine", "token=zq7"], "password": "zq7"}
+
+    assert scrub(tree, HASHING).remarks == {
+        "user": {"email": {"": {"rem": [["@identity:hash", "p"]], "len": 15}}},
+        "lines": {"1": {"": {"rem": [["@password:filter", "s"]], "len": 9}}},
+        "password": {"": {"rem": [["@password:filter", "s"]], "len": 3}},
+    }
+
+
+def test_nothing_taken_leaves_no_remarks():
+    assert scrub({"message": "all is well", "n": [1, 2.5, None]}, DEFAULT_RULES).remarks == {}
+
+
+def test_huge_text_is_cut_before_it_is_searched():
+    scrubbed = scrub("x" * 300_000, DEFAULT_RULES).tree
+
+    assert len(scrubbed) == 200_001
+    assert scrub(scrubbed, DEFAULT_RULES).tree == scrubbed
+
+
+def test_tree_without_end_is_cut():
+    endless: list[object] = []
+    endless.append(endless)
+
+    assert "<nested too deep>" in json.dumps(scrub(endless, DEFAULT_RULES).tree)
+
+
+@given(trees, st.sampled_from([DEFAULT_RULES, HASHING]))
+def test_scrubbing_twice_changes_nothing_more(tree, rules):
+    once = scrub(tree, rules).tree
+
+    assert scrub(once, rules).tree == once
+
+
+@given(trees, st.sampled_from([DEFAULT_RULES, HASHING]))
+def test_argument_is_never_changed(tree, rules):
+    before = copy.deepcopy(tree)
+
+    scrub(tree, rules)
+
+    assert tree == before
+
+
+@given(trees, st.sampled_from([DEFAULT_RULES, HASHING]))
+def test_any_tree_gives_a_tree_of_the_same_shape(tree, rules):
+    assert_same_shape(tree, scrub(tree, rules).tree)
+
+
+def assert_same_shape(tree, scrubbed):
+    """Alike but for texts, and for what became FILTERED."""
+    if scrubbed == FILTERED:
+        return
+    assert type(scrubbed) is type(tree)
+    if isinstance(tree, dict):
+        assert len(scrubbed) == len(tree)
+        for entry, scrubbed_entry in zip(tree.values(), scrubbed.values(), strict=True):
+            assert_same_shape(entry, scrubbed_entry)
+    elif isinstance(tree, list):
+        assert len(scrubbed) == len(tree)
+        for entry, scrubbed_entry in zip(tree, scrubbed, strict=True):
+            assert_same_shape(entry, scrubbed_entry)
+    elif not isinstance(tree, str):
+        assert scrubbed == tree
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_text(body):
+    assert isinstance(scrub({"body": body}, HASHING).tree["body"], str)
