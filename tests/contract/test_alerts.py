@@ -223,6 +223,15 @@ def test_a_regression_is_told(stage: Stage, inbox: Inbox) -> None:
     assert "A resolved issue came back" in json.dumps(message)
 
 
+def test_muting_an_issue_ends_its_incidents(stage: Stage, inbox: Inbox) -> None:
+    stage.happened(tags={"domain": "payment"})
+    stage.step()
+    stage.wish("muted")
+    stage.step(1)
+    assert [one.closed_reason for one in stage.incidents()] == ["The issue was muted."] * 2
+    assert inbox.paths() == sorted(2 * ["/pagerduty", "/slack", "/slack", "/webhook"])
+
+
 def test_an_incident_of_an_error_closes_after_half_an_hour_of_quiet(stage: Stage) -> None:
     stage.happened()
     stage.step()
@@ -312,9 +321,24 @@ def test_silence_after_traffic_is_downtime_until_a_process_reports_again(stage: 
     stage.step(1)
     assert [one.closed_us for one in stage.incidents()] == [None]
     assert "No process has reported" in inbox.told("/webhook")[0]["data"]["because"]
-    stage.reported(0, since_success_s=0.01)
+    stage.reported(0, since_success_s=40)
     stage.step(1)
-    assert [one.closed_us for one in stage.incidents()] == [stage.clock.now_us()]
+    (one,) = stage.incidents()
+    assert (one.closed_us, one.closed_reason) == (stage.clock.now_us(), "The service reports again.")
+
+
+def test_a_silence_that_was_told_goes_on_when_the_collector_starts_anew(
+    stage: Stage, start_stage: Callable[..., Stage], inbox: Inbox
+) -> None:
+    """Nothing was heard in between, so there is nothing to tell."""
+    stage.step()
+    stage.reported(0, since_success_s=0.01)
+    stage.step(30)
+    restarted = start_stage("slack", "pagerduty", "webhook")
+    restarted.step(1)
+    restarted.step(60)
+    assert [one.closed_us for one in restarted.incidents()] == [None]
+    assert inbox.paths() == ["/pagerduty", "/slack", "/webhook"]
 
 
 def test_a_collector_that_was_down_itself_blames_nobody_for_silence(

@@ -251,6 +251,26 @@ def test_a_muted_issue_stays_muted_when_a_new_release_reports_it(
     assert stored(database, schema.issue, "status", "event_count") == [("muted", 2)]
 
 
+def test_events_of_a_muted_issue_are_stored_and_counted_but_are_no_change(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int, totals: Callable
+) -> None:
+    """Alerts read changes, so they hear nothing of it."""
+    spool("event", failure(), event_id=event_id(1))
+    digest.step(clock)
+    with database.write() as tx:
+        ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
+        issues.set_status(tx, 1, issue_id, "muted", now_us=now_us, actor="owner@example.org")
+        changes.claim(tx, 10, now_us)
+    for number in (2, 3, 4):
+        spool("event", failure(tags={"domain": "payment"}), event_id=event_id(number))
+    digest.step(clock)
+    with database.write() as tx:
+        assert changes.claim(tx, 10, now_us) == []
+    assert stored(database, schema.issue, "event_count") == [(4,)]
+    assert len(stored(database, schema.event)) == 4
+    assert totals() == {("error", "accepted", ""): 4}
+
+
 def test_ordinary_events_of_a_batch_share_a_change_for_each_environment_and_domain(
     database: Database, digest: Digest, spool: Spool, clock: VirtualClock
 ) -> None:

@@ -10,7 +10,7 @@ class ChangeKind(StrEnum):
     REGRESSED = "regressed"
     UNMUTED = "unmuted"
     EVENT = "event"
-    """More events of a known issue; at most one a batch for each issue, environment, level and domain."""
+    """More events of an open issue; at most one a batch for each issue, environment, level and domain."""
     RESOLVED = "resolved"
     MUTED = "muted"
     REOPENED = "reopened"

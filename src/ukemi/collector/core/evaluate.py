@@ -5,17 +5,19 @@ A verdict says what the state is now, whether an incident opens or closes, and w
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import SECOND_US
-from ukemi.collector.core.failure_run import InstanceSeen, failure_run, silent_since
+from ukemi.collector.core.failure_run import FailureRun, InstanceSeen, failure_run, silent_since
 from ukemi.collector.core.rule import EventCondition, FailureRunCondition, Rule
 
 Status = Literal["ok", "firing"]
 Transition = Literal["opened", "closed"]
+_ENDS: Final = {ChangeKind.RESOLVED: "The issue was resolved.", ChangeKind.MUTED: "The issue was muted."}
+"""What a person does to an issue that ends its incidents."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -65,9 +67,11 @@ def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Se
     Judge an event rule for one issue.
 
     Args:
-        seen: the issue's changes since the last evaluation, oldest first; those that do not match are passed over.
+        seen: the issue's changes since the last evaluation, oldest first; those that do not match are passed over,
+            and so are those before the issue was resolved or muted: somebody knows of them.
     """
-    wanted = [one for one in seen if matches(rule, condition, one)]
+    ends = [index for index, one in enumerate(seen) if one.kind in _ENDS]
+    wanted = [one for one in seen[ends[-1] if ends else 0 :] if matches(rule, condition, one)]
     if wanted:
         first = wanted[0]
         why = Explanation(
@@ -85,8 +89,9 @@ def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Se
         return Verdict(State("firing", now_us, now_us), "opened", why, first.detail.received_us or first.at_us)
     if state.status == "ok":
         return Verdict(state, None, Explanation("Nothing that matches has happened."))
-    if any(one.kind is ChangeKind.RESOLVED for one in seen):
-        return Verdict(State("ok", now_us, state.last_true_us), "closed", Explanation("The issue was resolved."))
+    if ends:
+        why = Explanation(_ENDS[seen[ends[-1]].kind])
+        return Verdict(State("ok", now_us, state.last_true_us), "closed", why)
     quiet_s = (now_us - state.last_true_us) / SECOND_US
     if quiet_s >= condition.quiet_s:
         why = Explanation(f"Nothing of the kind came for {_duration(condition.quiet_s)}.", {"quiet_s": round(quiet_s)})
@@ -111,6 +116,8 @@ def evaluate_failure_run(
         observing_since_us: since when this collector has been listening.
     """
     silence_us = round(condition.silence_s * SECOND_US)
+    if state.status == "firing":  # a silence that was told of already goes on, also when the collector starts anew
+        observing_since_us = min(observing_since_us, state.since_us - silence_us)
     run = failure_run(instances, silence_us, now_us)
     silent_us = silent_since(instances, silence_us, observing_since_us, now_us)
     values: dict[str, int | float | str | None] = {
@@ -131,12 +138,7 @@ def evaluate_failure_run(
         return Verdict(
             state, None, Explanation(f"{run.length} failures in a row; {condition.length} are needed.", values)
         )
-    if not instances:
-        why = Explanation("The service is no longer known: nothing was heard of it for a day.", values)
-    elif run.length:
-        why = Explanation(f"A request succeeded; {run.length} have failed since.", values)
-    else:
-        why = Explanation("A request succeeded." if run.live else "The service ended properly.", values)
+    why = Explanation(_why_ended(state, instances, run, silence_us), values)
     return Verdict(State("ok", now_us, state.last_true_us), "closed", why)
 
 
@@ -144,6 +146,24 @@ def _true(state: State, why: Explanation, cause_us: int, now_us: int) -> Verdict
     if state.status == "firing":
         return Verdict(msgspec.structs.replace(state, last_true_us=now_us), None, why)
     return Verdict(State("firing", now_us, now_us), "opened", why, cause_us)
+
+
+def _why_ended(state: State, instances: Sequence[InstanceSeen], run: FailureRun, silence_us: int) -> str:
+    """Why a run of failures or a silence is over. A success that we know of may be older than either."""
+    if not instances:
+        return "The service is no longer known: nothing was heard of it for a day."
+    last = max(instances, key=lambda instance: instance.last_report_us)
+    success_us = run.last_success_us
+    if success_us is not None and success_us >= state.since_us:
+        why = "A request succeeded"
+    elif not run.live and last.ended_us is not None:
+        why = "The service ended properly"
+    elif success_us is not None and success_us > state.since_us - silence_us:
+        # It fell between the report that opened the incident and the opening, or into the silence.
+        why = "A request had succeeded before the incident opened, and was reported later"
+    else:
+        why = "The service reports again"
+    return f"{why}; failures in a row now: {run.length}." if run.length else f"{why}."
 
 
 def _why_event(first: Seen, condition: EventCondition) -> str:

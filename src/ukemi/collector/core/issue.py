@@ -9,9 +9,9 @@ Status = Literal["open", "resolved", "muted"]
 MAX_TITLE = 256
 
 
-def why_change(status: str | None) -> ChangeKind:
+def why_change(status: str | None) -> ChangeKind | None:
     """
-    What an event does to its issue.
+    What an event does to its issue; None when it is only counted: nobody wants to hear of a muted issue.
 
     Args:
         status: of the issue, None when there is none yet.
@@ -20,6 +20,8 @@ def why_change(status: str | None) -> ChangeKind:
         return ChangeKind.NEW
     if status == "resolved":
         return ChangeKind.REGRESSED
+    if status == "muted":
+        return None
     return ChangeKind.EVENT
 
 

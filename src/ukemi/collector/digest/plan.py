@@ -67,6 +67,7 @@ def plan(
     result = Plan(events=[], issues=[], regressed=set(), changes=[], duplicates=[])
     seen = set(known_events)
     issues = dict(known_issues)
+    current = dict(statuses)
     fresh = iter(new_ids)
     planned: dict[IssueKey, PlannedIssue] = {}
     ordinary: dict[tuple[object, ...], PlannedChange] = {}
@@ -76,20 +77,20 @@ def plan(
             continue
         seen.add((one.project_id, one.event_id))
         fingerprint = (one.project_id, one.fingerprint.hash)
-        status: str | None = "open"
-        if fingerprint not in issues:
+        is_new = fingerprint not in issues
+        if is_new:
             issues[fingerprint] = next(fresh)
-            status = None
         key = (one.project_id, issues[fingerprint])
-        if status and key not in planned:
-            status = statuses.get(key, "open")
         if key not in planned:
-            planned[key] = PlannedIssue(*key, first=one, latest=one, is_new=status is None)
+            planned[key] = PlannedIssue(*key, first=one, latest=one, is_new=is_new)
         _add(planned[key], one)
         result.events.append((one, key[1]))
-        kind = why_change(status)
+        kind = why_change(None if is_new else current.get(key, "open"))
+        if kind is None:
+            continue
         if kind is ChangeKind.REGRESSED:
             result.regressed.add(key)
+            current[key] = "open"
         if kind is not ChangeKind.EVENT:
             result.changes.append(PlannedChange(*key, kind, _detail(one)))
             continue
