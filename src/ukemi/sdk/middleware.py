@@ -6,6 +6,7 @@ its exceptions.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
@@ -152,7 +153,10 @@ async def _live(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
     async def send_flushing(message: Message) -> None:
         if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
-            ignore_logger("uvicorn.error")  # it tells the error that we capture below again, as text, and then ends
+            ignore_logger("uvicorn.error")  # it tells the error that we capture here again, as text, and then ends
+            # Frameworks say this while they handle the error; the server may end before it reaches us below.
+            if (error := sys.exc_info()[1]) is not None:
+                capture_unhandled(error)
         if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
             await asyncio.to_thread(flush, ended=True)
         await send(message)

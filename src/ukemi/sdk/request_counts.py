@@ -28,6 +28,8 @@ BUSY_S: Final = 1.0
 """Pause between two reports while requests come."""
 IDLE_S: Final = 2.0
 """Pause while none come. A silent process holds up the judgement of the others' failures, so it is not long."""
+FORGOTTEN_S: Final = 30.0
+"""After so long a report that waits to be sent is taken for dropped."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Route = tuple[str, str, int]
@@ -126,8 +128,13 @@ class RequestCounter:
 class Reporter:
     """Sends a counter's reports from a thread of its own, begun with the first request of each process."""
 
-    def __init__(self, counter: RequestCounter, send: Callable[[Report], None]) -> None:
+    def __init__(self, counter: RequestCounter, send: Callable[[Callable[[], Report]], None]) -> None:
+        """
+        Args:
+            send: takes the function that writes the report, and calls it when the report really leaves.
+        """
         self._counter, self._send = counter, send
+        self._waiting_since_s: float | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread_pid: int | None = None
@@ -167,9 +174,20 @@ class Reporter:
                 self._report()
 
     def _report(self, *, ended: bool = False) -> None:
+        """Send a report, unless one waits to be sent already: behind a slow server they would push out errors."""
+        now_s = time.monotonic()
+        if self._waiting_since_s is not None and now_s - self._waiting_since_s < FORGOTTEN_S and not ended:
+            return
+        self._waiting_since_s = now_s
+
+        def render() -> Report:
+            self._waiting_since_s = None
+            return self._counter.report(ended=ended)
+
         try:
-            self._send(self._counter.report(ended=ended))
+            self._send(render)
         except Exception:  # the thread must live: the next report holds all that this one did
+            self._waiting_since_s = None
             report_internal("request_counts_not_sent")
 
 

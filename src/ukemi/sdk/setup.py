@@ -1,6 +1,7 @@
 """Set-up in one call."""
 
 import dataclasses
+import json
 import logging
 import os
 from collections.abc import Callable, Collection
@@ -20,7 +21,7 @@ from ukemi.sdk import runtime
 from ukemi.sdk.handlers import global_exception_handler, http_exception_handler
 from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
-from ukemi.sdk.request_counts import Reporter, RequestCounter
+from ukemi.sdk.request_counts import Report, Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf
 from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, lowered, make_traces_sampler
 from ukemi.sdk.scrubbing import (
@@ -100,6 +101,7 @@ def init(
         "traces_sampler": make_traces_sampler(traces_sample_rate, critical_paths, health_paths),
         "profiles_sample_rate": profiles_sample_rate,
         "max_request_body_size": "never",
+        "spotlight": False,  # a second way out, past the door; only who asks for it by hand gets it
         **sentry_options,
         "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
         "before_send": partial(before_send, first=sentry_options.get("before_send")),
@@ -244,9 +246,20 @@ def _takes_counts(target: Dsn) -> bool:
     return host != "sentry.io" and not host.endswith(".sentry.io")
 
 
-def _send_counts(report: dict[str, Any]) -> None:
+class _LateReport(PayloadRef):
+    """A report that is written at the moment it is sent: ages that waited in a queue would be wrong."""
+
+    def __init__(self, render: Callable[[], Report]) -> None:
+        super().__init__(json={})
+        self._render = render
+
+    def get_bytes(self) -> bytes:
+        return json.dumps(self._render()).encode()
+
+
+def _send_counts(render: Callable[[], Report]) -> None:
     transport: Transport | None = sentry_sdk.get_client().transport
     if transport is not None:
         envelope = Envelope()
-        envelope.add_item(Item(PayloadRef(json=report), type=REQUEST_COUNTS_ITEM))
+        envelope.add_item(Item(_LateReport(render), type=REQUEST_COUNTS_ITEM))
         transport.capture_envelope(envelope)

@@ -1,9 +1,11 @@
 """Performance by hand: transactions and the spans in them, as context managers."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sentry_sdk
+
+from ukemi.sdk.scrubbing import report_internal
 
 
 def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
@@ -12,11 +14,19 @@ def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
 
     Whether it is kept is decided by the sampling rates, by `name` as if it were a path.
     """
-    if sentry_sdk.get_current_span() is not None:
-        return start_span(op, name)
-    return sentry_sdk.start_transaction(name=name, op=op)
+    try:
+        if sentry_sdk.get_current_span() is not None:
+            return start_span(op, name)
+        return sentry_sdk.start_transaction(name=name, op=op)
+    except Exception:  # the border to the host app
+        report_internal("span_not_started")
+        return nullcontext()
 
 
 def start_span(op: str, description: str) -> AbstractContextManager[Any]:
     """A part of the transaction at hand."""
-    return sentry_sdk.start_span(op=op, name=description)
+    try:
+        return sentry_sdk.start_span(op=op, name=description)
+    except Exception:  # the border to the host app
+        report_internal("span_not_started")
+        return nullcontext()

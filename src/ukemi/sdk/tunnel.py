@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 MAX_BYTES: Final = 1 << 20
+FAILED_DEPENDENCY: Final = 424
 _TIMEOUT_S: Final = 5.0
 _THREADS: Final = 4
 """Of our own: while the server hangs, the threads of the app's handlers must not be what waits for it."""
@@ -83,10 +84,14 @@ def _names(body: bytes, target: Dsn) -> bool:
 
 
 def _post(pool: urllib3.PoolManager, target: Dsn, body: bytes, headers: dict[str, Any]) -> int:
-    """Status of the server's answer; 502 when there was none. 429 passes, so that the browser SDK holds back."""
+    """
+    Status of the server's answer; 424 when there was none. 429 passes, so that the browser SDK holds back.
+
+    Never 5xx: a tracker that is down is no failure of the app, and must not count as one.
+    """
     url = f"{target.scheme}://{target.netloc}{target.path}api/{target.project_id}/envelope/"
     try:
         answer = pool.request("POST", url, body=body, headers=headers, redirect=False)
     except urllib3.exceptions.HTTPError:
-        return 502
-    return answer.status if answer.status in (200, 400, 413, 429) else 502
+        return FAILED_DEPENDENCY
+    return answer.status if answer.status in (200, 400, 413, 429) else FAILED_DEPENDENCY

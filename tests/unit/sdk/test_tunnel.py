@@ -130,11 +130,11 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read_to_its_end(tracker
 
 def test_redirects_are_not_followed(tracker, post):
     tracker.status, tracker.headers = 307, {"Location": f"http://127.0.0.1:{tracker.server_port}/elsewhere"}
-    assert post(tracker.dsn, envelope(tracker.dsn)).status_code == 502
+    assert post(tracker.dsn, envelope(tracker.dsn)).status_code == 424
     assert len(tracker.requests) == 1
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [(200, 200), (429, 429), (413, 413), (400, 400), (403, 502), (500, 502)])
+@pytest.mark.parametrize(("theirs", "ours"), [(200, 200), (429, 429), (413, 413), (400, 400), (403, 424), (500, 424)])
 def test_answers_that_concern_the_browser_pass_and_others_are_the_gateways(tracker, post, theirs, ours):
     tracker.status = theirs
     assert post(tracker.dsn, envelope(tracker.dsn)).status_code == ours
@@ -142,7 +142,7 @@ def test_answers_that_concern_the_browser_pass_and_others_are_the_gateways(track
 
 def test_a_dead_tracker_is_a_bad_gateway(post):
     dsn = f"http://{KEY}@127.0.0.1:9/7"
-    assert post(dsn, envelope(dsn)).status_code == 502
+    assert post(dsn, envelope(dsn)).status_code == 424
 
 
 def test_without_a_dsn_everything_is_taken_and_nothing_sent(post):
