@@ -15,6 +15,7 @@ Remarks = dict[str, Any]
 
 _SKIPPED: Final = frozenset({"_meta", "event_id", "trace_id", "span_id", "parent_span_id", "profiler_id", "replay_id"})
 """Ids and remarks. Only texts of hex digits are skipped under these names."""
+_REPR: Final = re.compile(r"""b?(['"])(.*)\1""")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]{1,64}")
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
@@ -142,7 +143,8 @@ def _list(value: list[Any], key: str, rules: Rules, remarks: Remarks, depth: int
     for index, entry in enumerate(value):
         inner: Remarks = {}
         # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
-        name = _plain(value[0]) if is_pair and index == 1 and _names_something(_plain(value[0]), rules) else key
+        first = _unquoted(_plain(value[0])) if is_pair and index == 1 else ""
+        name = first if _names_something(first, rules) else key
         result.append(
             _walk(entry, name if not isinstance(entry, list | tuple | Mapping) else "", rules, inner, depth + 1)
         )
@@ -153,6 +155,12 @@ def _list(value: list[Any], key: str, rules: Rules, remarks: Remarks, depth: int
 
 def _names_something(text: str, rules: Rules) -> bool:
     return bool(_NAME.fullmatch(text)) and (rules.names_secret(text) or is_identity_key(text))
+
+
+def _unquoted(text: str) -> str:
+    """What a repr of a text or of bytes holds: variables of stack frames come so."""
+    found = _REPR.fullmatch(text)
+    return found[2] if found else text
 
 
 def _plain(value: object) -> str:

@@ -101,6 +101,12 @@ def test_token_numbers_of_language_models_stay():
     assert scrub({"prompt_tokens": 812, "tokens": 900}, DEFAULT_RULES).tree == {"prompt_tokens": 812, "tokens": 900}
 
 
+@pytest.mark.parametrize("name", ["X-Api-Key", b"x-api-key", "b'x-api-key'", "'x-api-key'"])
+def test_the_first_of_a_pair_names_the_second_however_it_is_written(name):
+    """A variable of a stack frame shows a server's header list as reprs of bytes."""
+    assert scrub({"headers": [[name, "b'opensesame'"]]}, Rules()).tree["headers"][0][1] == FILTERED
+
+
 def test_listed_keys_lose_their_values_in_mappings_and_pairs():
     rules = Rules(secret_keys=frozenset({"membership_number"}))
     tree = {"MembershipNumber": "M-17", "pairs": [["membership-number", "M-17"]], "membership": "gold"}
