@@ -30,7 +30,8 @@ _PARAMETERS: Final = [
     (re.compile(r"\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}\b"), "<hex>"),
     (re.compile(r"'[^'\n]{1,200}'"), "<text>"),
     (re.compile(r'"[^"\n]{1,200}"'), "<text>"),
-    (re.compile(r"(?<![A-Za-z])[-+]?\d[\d_,]*(?:\.\d+)?"), "<number>"),
+    # Few digits at the end of a word belong to it: utf8, sha256; many are a number that somebody gave: ORD20417.
+    (re.compile(r"(?<![A-Za-z\d])[-+]?\d[\d_,]*(?:\.\d+)?|\d{4,}"), "<number>"),
 ]
 _GENERATED: Final = [
     (re.compile(r"<locals>\."), ""),
