@@ -5,7 +5,6 @@ Source: develop.sentry.dev/sdk/foundations/transport/authentication, read 2026-1
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +46,10 @@ def read_auth(headers: Mapping[str, str], query_string: str, envelope_dsn: str |
                 found.append((unquote(pairs["sentry_key"]), unquote(pairs.get("sentry_client", ""))))
         elif scheme.lower() == "basic":
             found.extend(_read_basic(rest))
-    query = parse_qs(query_string, max_num_fields=50) if "sentry_key" in query_string else {}
+    try:
+        query = parse_qs(query_string, max_num_fields=50) if "sentry_key" in query_string else {}
+    except ValueError as error:
+        raise AuthError("The query of the request has more than 50 fields.") from error
     if "sentry_key" in query:
         found.append((query["sentry_key"][0], query.get("sentry_client", [""])[0]))
     if envelope_dsn:
@@ -68,6 +70,6 @@ def read_auth(headers: Mapping[str, str], query_string: str, envelope_dsn: str |
 def _read_basic(encoded: str) -> list[tuple[str, str]]:
     try:
         user = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no ASCII, no base64, or no text in it
         return []
     return [(user, "")] if user else []

@@ -15,7 +15,7 @@ import zstandard
 from ukemi.protocol.errors import CompressionError, TooLarge
 
 CHUNK_BYTES = 64 * 1024
-"""At most so much is decoded in one step; a body is refused at most this far beyond its limit."""
+"""At most so much is decoded in one step, and a body is refused at most this far beyond its limit; 2 MiB in zstd."""
 
 
 class _Codec(Protocol):
@@ -169,13 +169,16 @@ class _Zstd:
         self._source += data
 
     def read(self) -> bytes:
-        # Few input bytes at a time: one of them can become at most 128 KiB (one block), so a step stays bounded.
+        # Few input bytes at a time: four of them can become one block of 128 KiB, so a step stays bounded.
         while self._source:
             if self._decompressor.eof:
                 raise CompressionError("Bytes follow the end of the compressed body.")
             step, self._source = self._source[:_ZSTD_STEP_BYTES], self._source[_ZSTD_STEP_BYTES:]
             self._is_begun = True
-            if part := self._decompressor.decompress(step):
+            part = self._decompressor.decompress(step)
+            if self._decompressor.unused_data:
+                raise CompressionError("Bytes follow the end of the compressed body.")
+            if part:
                 return part
         return b""
 
