@@ -6,8 +6,6 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from ukemi.collector.store.database import Database
-
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -126,13 +124,11 @@ def test_hostile_text_stays_text_in_every_place_of_an_event(
 
 
 def test_hostile_text_makes_no_element_that_harmless_text_does_not_make(
-    owner: TestClient, digest_event: Callable[..., str], read_html: type, database: Database
+    owner: TestClient, digest_event: Callable[..., str], read_html: type
 ) -> None:
     """Compares kinds of elements and names of attributes, so that a hole is seen that no list of bad names knows."""
     digest_event(event_full_of("plain words"))
     allowed = [read_html(page).shapes() for page in pages_with(owner)]
-    (plain,) = owner.get("/issues.json?q=is:any").json()["issues"]
-    owner.post(f"/projects/1/issues/{plain['id']}/status", data={"status": "muted"})
     for text in HOSTILE[:9]:
         event_id = digest_event(event_full_of(text))
         issues = owner.get("/issues.json?q=is:open").json()["issues"]
