@@ -1,17 +1,25 @@
 """The engine: walks every value of a tree and returns a new tree without secrets. Never changes its argument."""
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
-from ukemi.privacy.patterns import FINDERS, IP_FINDERS, SUSPICIOUS, is_card_number
+from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, is_card_number
 from ukemi.privacy.rules import FILTERED, Rules
 
 Remarks = dict[str, Any]
 """In the shape of Sentry's `_meta`: mirrors the tree; at each place the key "" says what was done there."""
+
+Found = list[tuple[str, str]]
+"""Rule and kind of what was found in a text."""
+_Place = tuple[Any, str] | None
+"""Where a value stands: the place of its container, and its name there; None is the root."""
 
 _SKIPPED: Final = frozenset({"_meta", "event_id", "trace_id", "span_id", "parent_span_id", "profiler_id", "replay_id"})
 """Ids and remarks. Only texts of hex digits are skipped under these names."""
@@ -32,6 +40,24 @@ _NOT_NAMES: Final = frozenset(
 )
 
 
+_MAX_REMEMBERED: Final = 20_000
+_MAX_REMEMBERED_TEXT: Final = 300
+_CLEAN: Final[dict[bool, dict[str, None]]] = {True: {}, False: {}}
+"""Texts that were searched with and without addresses and hold nothing: source lines, names, versions come again and again."""
+
+
+@dataclass
+class _SetAside:
+    """A text that waits to be searched."""
+
+    into: Any
+    at: Any
+    text: str
+    has_ips: bool
+    place: _Place
+    is_clean: bool = True
+
+
 @dataclass(frozen=True)
 class Scrubbed:
     tree: Any
@@ -47,13 +73,16 @@ def scrub(tree: object, rules: Rules) -> Scrubbed:
     Mappings, lists, tuples, sets, texts, bytes and numbers are looked into; any other object becomes its scrubbed repr.
     Doing it twice changes nothing more.
     """
-    remarks: Remarks = {}
-    return Scrubbed(_walk(tree, "", rules, remarks, 0), remarks)
+    walk = _Walk(rules)
+    root: list[Any] = [None]
+    walk.put(root, 0, tree, "", None, 0)
+    walk.search()
+    return Scrubbed(root[0], walk.remarks)
 
 
 def scrub_text(text: str, rules: Rules) -> str:
     """Running text without what looks like a secret."""
-    return _text(text, rules, {}, has_ips=True)
+    return _searched(_readable(text), rules, has_ips=True)[0]
 
 
 def find_user_names(tree: object) -> frozenset[str]:
@@ -85,72 +114,164 @@ def _collect(value: Any, found: set[str], depth: int) -> None:
             _collect(entry, found, depth + 1)
 
 
-def _walk(value: Any, key: str, rules: Rules, remarks: Remarks, depth: int) -> Any:
-    if depth > _MAX_DEPTH:
-        return "<nested too deep>"
-    if key and value is not None and not isinstance(value, bool):
+class _Walk:
+    """
+    One pass over a tree: builds the new one, judges values by their keys, and sets texts aside.
+
+    Texts are then searched all at once: one look over all of them finds the few that the patterns must see
+    (benchmarks/scrub.py). What was searched before and found clean is not searched again.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.remarks: Remarks = {}
+        self._rules = rules
+        self._texts: list[_SetAside] = []
+        # Lists of the user's own change what counts, so what is clean by the shipped words need not be clean by them.
+        self._clean = _CLEAN if not rules.secret_keys else {True: {}, False: {}}
+
+    def put(self, into: Any, at: Any, value: Any, key: str, place: _Place, depth: int) -> None:
+        """
+        Set `into[at]` to `value` without secrets.
+
+        Args:
+            key: the name that the value stands under; of a list's entry, the list's.
+            place: of the value, for remarks.
+        """
+        if depth > _MAX_DEPTH:
+            into[at] = "<nested too deep>"
+        elif value is None or isinstance(value, bool):
+            into[at] = value
+        elif key and self._is_judged(into, at, value, key, place):
+            pass
+        elif isinstance(value, str):
+            into[at] = value
+            if not (key in _SKIPPED and _HEX.fullmatch(value)):
+                self._set_aside(into, at, value, has_ips=not _is_version_key(key), place=place)
+        elif isinstance(value, float):
+            into[at] = value
+        elif isinstance(value, int):
+            into[at] = value
+            if value >= 10**12 and is_card_number(str(value)):
+                into[at] = FILTERED
+                self._note(place, "@creditcard:filter", "s", value)
+        elif isinstance(value, Mapping):
+            into[at] = self._mapping(value, place, depth)
+        elif isinstance(value, list | tuple | set | frozenset):
+            into[at] = self._list(list(value), key, place, depth)
+        else:
+            is_bytes = isinstance(value, bytes | bytearray | memoryview)
+            into[at] = text = bytes(value).decode("utf-8", "replace") if is_bytes else repr(value)
+            self._set_aside(into, at, text, has_ips=True, place=place)
+
+    def search(self) -> None:
+        """Take secrets out of the texts that were set aside."""
+        for index in _suspicious([one.text for one in self._texts], self._rules):
+            one = self._texts[index]
+            text, found = _searched(one.text, self._rules, has_ips=one.has_ips)
+            one.into[one.at] = text
+            for rule, kind in found:
+                self._note(one.place, rule, kind, one.text)
+            one.is_clean = not found
+        for one in self._texts:
+            if one.is_clean and len(one.text) <= _MAX_REMEMBERED_TEXT:
+                clean = self._clean[one.has_ips]
+                if len(clean) >= _MAX_REMEMBERED:
+                    clean.clear()
+                clean[one.text] = None
+
+    def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: _Place) -> bool:
+        """Whether the key alone decides; then it is done."""
+        rules = self._rules
         is_group = isinstance(value, Mapping) and is_group_key(key)
         if (is_secret_key(key) and key not in rules.safe_keys and not is_group) or rules.is_listed(key):
-            if (
-                value in ("", [], {})
-                or value == FILTERED
-                or (isinstance(value, int | float) and "token" in words_of(key)[-1])
-            ):
-                return value
-            _note(remarks, "@password:filter", "s", value)
-            return FILTERED
-        if is_identity_key(key) and isinstance(value, str):
-            return _hashed(value, rules, remarks)
-    if isinstance(value, str):
-        if key in _SKIPPED and _HEX.fullmatch(value):
-            return value
-        return _text(value, rules, remarks, has_ips=not _VERSION_WORDS.intersection(words_of(key)))
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        if value >= 10**12 and is_card_number(str(value)):
-            _note(remarks, "@creditcard:filter", "s", value)
-            return FILTERED
-        return value
-    if isinstance(value, Mapping):
-        return _mapping(value, rules, remarks, depth)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _list(list(value), key, rules, remarks, depth)
-    if isinstance(value, bytes | bytearray | memoryview):
-        value = bytes(value).decode("utf-8", "replace")
-        return _text(value, rules, remarks, has_ips=True)
-    return _text(repr(value), rules, remarks, has_ips=True)
+            is_count = isinstance(value, int | float) and "token" in words_of(key)[-1]
+            if value in ("", [], {}) or value == FILTERED or is_count:
+                into[at] = value
+            else:
+                into[at] = FILTERED
+                self._note(place, "@password:filter", "s", value)
+            return True
+        if isinstance(value, str) and is_identity_key(key):
+            into[at], found = _hashed(value, rules)
+            for rule, kind in found:
+                self._note(place, rule, kind, value)
+            return True
+        return False
 
+    def _set_aside(self, into: Any, at: Any, text: str, *, has_ips: bool, place: _Place) -> None:
+        if text in self._clean[has_ips] and not self._rules.known_identities:
+            return
+        readable = _readable(text)
+        into[at] = readable
+        self._texts.append(_SetAside(into, at, readable, has_ips, place))
 
-def _mapping(value: Mapping[Any, Any], rules: Rules, remarks: Remarks, depth: int) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for raw_name, entry in value.items():
-        name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
-        if name == "_meta" and depth == 0:
-            result[name] = entry
-            continue
-        inner: Remarks = {}
-        shown = _text(name, rules, inner, has_ips=False)
-        result[shown] = _walk(entry, name, rules, inner, depth + 1)
-        if inner:
-            remarks[shown] = inner
-    return result
+    def _mapping(self, value: Mapping[Any, Any], place: _Place, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for raw_name, entry in value.items():
+            name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
+            if name == "_meta" and depth == 0:
+                result[name] = entry
+                continue
+            shown = name
+            if name not in self._clean[False] or self._rules.known_identities:
+                shown, found = _searched(_readable(name), self._rules, has_ips=False)
+                if not found and len(name) <= _MAX_REMEMBERED_TEXT:
+                    self._clean[False][name] = None
+                for rule, kind in found:
+                    self._note((place, shown), rule, kind, name)
+            self.put(result, shown, entry, name, (place, shown), depth + 1)
+        return result
 
-
-def _list(value: list[Any], key: str, rules: Rules, remarks: Remarks, depth: int) -> list[Any]:
-    result = []
-    is_pair = len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | tuple | Mapping)
-    for index, entry in enumerate(value):
-        inner: Remarks = {}
-        # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
-        first = _unquoted(_plain(value[0])) if is_pair and index == 1 else ""
-        name = first if _names_something(first, rules) else key
-        result.append(
-            _walk(entry, name if not isinstance(entry, list | tuple | Mapping) else "", rules, inner, depth + 1)
+    def _list(self, value: list[Any], key: str, place: _Place, depth: int) -> list[Any]:
+        result: list[Any] = [None] * len(value)
+        is_pair = (
+            len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | tuple | Mapping)
         )
-        if inner:
-            remarks[str(index)] = inner
-    return result
+        for index, entry in enumerate(value):
+            # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
+            first = _unquoted(_plain(value[0])) if is_pair and index == 1 else ""
+            name = first if _names_something(first, self._rules) else key
+            if isinstance(entry, list | tuple | Mapping):
+                name = ""
+            self.put(result, index, entry, name, (place, str(index)), depth + 1)
+        return result
+
+    def _note(self, place: _Place, rule: str, kind: str, value: object) -> None:
+        """Kinds: s substituted, x removed, p pseudonymised."""
+        path: list[str] = []
+        while place is not None:
+            place, name = place
+            path.append(name)
+        remarks = self.remarks
+        for name in reversed(path):
+            remarks = remarks.setdefault(name, {})
+        entry = remarks.setdefault("", {"rem": []})
+        if len(entry["rem"]) < 10 and not any(old[0] == rule for old in entry["rem"]):
+            entry["rem"].append([rule, kind])
+        if isinstance(value, str):
+            entry["len"] = len(value)
+
+
+def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
+    """Which of the texts the patterns must see."""
+    if rules.secret_keys or rules.known_identities:
+        yield from range(len(texts))
+        return
+    encoded = [text.encode() for text in texts]
+    starts = list(accumulate((len(text) + 1 for text in encoded), initial=0))
+    joined = b"\n".join(encoded)
+    position = 0
+    while (match := SUSPICIOUS.search(joined, position)) is not None:
+        index = bisect_right(starts, match.start()) - 1
+        yield index
+        position = starts[index + 1]
+        if position >= len(joined):
+            return
+
+
+@lru_cache(maxsize=8192)
+def _is_version_key(key: str) -> bool:
+    return bool(_VERSION_WORDS.intersection(words_of(key)))
 
 
 def _names_something(text: str, rules: Rules) -> bool:
@@ -167,41 +288,37 @@ def _plain(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _hashed(value: str, rules: Rules, remarks: Remarks) -> str:
+def _readable(text: str) -> str:
+    """The text as the patterns take it: bounded, and without lone surrogates."""
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT] + "…"
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _hashed(value: str, rules: Rules) -> tuple[str, Found]:
     """An identity as its hash, or removed when there is no key to hash with."""
     if not value or value == FILTERED or is_hashed(value) or value == "{{auto}}":
-        return value
+        return value, []
     if rules.hash_key is None:
-        _note(remarks, "@identity:remove", "x", value)
-        return FILTERED
-    _note(remarks, "@identity:hash", "p", value)
+        return FILTERED, [("@identity:remove", "x")]
     parts = [part for part in value.split(",") if part.strip()]  # X-Forwarded-For lists several
-    return ", ".join(hash_identity(part, rules.hash_key) for part in parts[:10])
+    return ", ".join(hash_identity(part, rules.hash_key) for part in parts[:10]), [("@identity:hash", "p")]
 
 
-def _text(value: str, rules: Rules, remarks: Remarks, *, has_ips: bool) -> str:
-    text = value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT] + "…"
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()  # re2 takes no lone surrogates
+def _searched(text: str, rules: Rules, *, has_ips: bool) -> tuple[str, Found]:
+    """A text without what looks like a secret in it, and what was found."""
+    found: Found = []
     for identity in rules.known_identities:
         if identity and identity.casefold() in text.casefold():
             hashed = hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED
             text = re.sub(re.escape(identity), lambda _: hashed, text, flags=re.IGNORECASE)  # noqa: B023 - used at once
-            _note(remarks, "@identity:hash", "p", value)
+            found.append(("@identity:hash", "p"))
     if not rules.secret_keys and not SUSPICIOUS.search(text):
-        return text
-    for name, find in FINDERS + IP_FINDERS if has_ips else FINDERS:
-        changed = find(text, rules)
-        if changed != text:
-            text = changed
-            _note(remarks, f"{name}:filter", "s", value)
-    return text
-
-
-def _note(remarks: Remarks, rule: str, kind: str, value: object) -> None:
-    """Kinds: s substituted, x removed, p pseudonymised."""
-    entry = remarks.setdefault("", {"rem": []})
-    if len(entry["rem"]) < 10 and not any(old[0] == rule for old in entry["rem"]):
-        entry["rem"].append([rule, kind])
-    if isinstance(value, str):
-        entry["len"] = len(value)
+        return text, found
+    for finder in FINDERS:
+        if (has_ips or not finder.is_of_ips) and finder.may_find(text):
+            changed = finder.find(text, rules)
+            if changed != text:
+                text = changed
+                found.append((f"{finder.name}:filter", "s"))
+    return text, found

@@ -8,6 +8,7 @@ inside the value of another key is found too: `url=https://host/?token=…`.
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import re2
@@ -206,11 +207,68 @@ def _end_of_value(text: str, start: int) -> int:
     return len(text)
 
 
-FINDERS: Final[list[tuple[str, Finder]]] = [
-    ("@pemkey", _by(re2.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)"), _filtered)),
-    ("@jwt", _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), _filtered)),
-    (
+@dataclass(frozen=True)
+class Pattern:
+    """One thing to look for in texts."""
+
+    name: str
+    may_find: Callable[[str], bool]
+    """Quick to say, and true whenever `find` would find something."""
+    find: Finder
+    is_of_ips: bool = False
+
+
+def _has(*parts: str) -> Callable[[str], bool]:
+    """Any of these stands in the text."""
+    return lambda text: any(part in text for part in parts)
+
+
+def _has_word(*words: str) -> Callable[[str], bool]:
+    """Any of these stands in the text, in whatever case."""
+
+    def look(text: str) -> bool:
+        lower = text.lower()
+        return any(word in lower for word in words)
+
+    return look
+
+
+def _has_digits(count: int) -> Callable[[str], bool]:
+    """At least so many digits are in the text, wherever."""
+    return lambda text: sum(map(text.count, "0123456789")) >= count
+
+
+_VENDORS: Final = (
+    "_live_",
+    "_test_",
+    "whsec_",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "xox",
+    "glpat-",
+    "AIza",
+    "SG.",
+    "npm_",
+    "sntry",
+    "hooks.slack.com",
+)
+
+FINDERS: Final[list[Pattern]] = [
+    Pattern(
+        "@pemkey",
+        _has("-----BEGIN"),
+        _by(re2.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)"), _filtered),
+    ),
+    Pattern("@jwt", _has("eyJ"), _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), _filtered)),
+    Pattern(
         "@vendorkey",
+        _has(*_VENDORS),
         _by(
             re2.compile(
                 r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=_-]{8,}|A[KS]IA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{16,}"
@@ -221,10 +279,19 @@ FINDERS: Final[list[tuple[str, Finder]]] = [
             _filtered,
         ),
     ),
-    ("@urlauth", _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*:[^\s/]+@"), _url_auth)),
-    ("@bearer", _by(re2.compile(r"(?i)\b((?:bearer|basic|token)\s+)([A-Za-z0-9+/=._~-]{6,})"), _after_word)),
-    (
+    Pattern(
+        "@urlauth",
+        lambda text: "://" in text and "@" in text,
+        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*:[^\s/]+@"), _url_auth),
+    ),
+    Pattern(
+        "@bearer",
+        _has_word("bearer", "basic", "token"),
+        _by(re2.compile(r"(?i)\b((?:bearer|basic|token)\s+)([A-Za-z0-9+/=._~-]{6,})"), _after_word),
+    ),
+    Pattern(
         "@password",
+        _has_word("authorization"),
         _by(
             re2.compile(
                 r"(?i)()\b((?:proxy-)?authorization)([\"']?\s*:\s*)((?:[a-z][\w-]*[ \t]+)?[^\s,;\"'\[\](){}]+)"
@@ -232,8 +299,9 @@ FINDERS: Final[list[tuple[str, Finder]]] = [
             _header,
         ),
     ),
-    (
+    Pattern(
         "@password",
+        _has_word("cookie"),
         _by(
             re2.compile(
                 r"(?i)()\b((?:set-)?cookie)([\"']?\s*:\s*)([^\s,;\"'\[\](){}]+(?:;[ \t]*[^\s,;\"'\[\](){}]+)*)"
@@ -241,8 +309,9 @@ FINDERS: Final[list[tuple[str, Finder]]] = [
             _header,
         ),
     ),
-    (
+    Pattern(
         "@password",
+        _has_word("pass", "pwd", "pin"),
         _by(
             re2.compile(
                 r"(?i)()\b(password|passwd|pwd|passphrase|pin)(\s+(?:is|was)\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
@@ -250,8 +319,9 @@ FINDERS: Final[list[tuple[str, Finder]]] = [
             _key_and_value,
         ),
     ),
-    (
+    Pattern(
         "@password",
+        lambda text: "," in text and ("[" in text or "(" in text),
         _by(
             re2.compile(
                 r"""([\[(]\s*b?["'])([A-Za-z_][A-Za-z0-9_.-]{1,63})(["']\s*,\s*)"""
@@ -260,13 +330,37 @@ FINDERS: Final[list[tuple[str, Finder]]] = [
             _pair,
         ),
     ),
-    ("@password", _values),
-    ("@creditcard", _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ -]?\d){12,})([^0-9A-Za-z-]|$)"), _card)),
-    ("@usssn", _by(re2.compile(r"(^|[^0-9A-Za-z-])(\d{3})-(\d{2})-(\d{4})([^0-9A-Za-z-]|$)"), _ssn)),
-    ("@usssn", _by(re2.compile(r"(?i)(\bssn\W{0,3}(?:is\s+)?)(\d{3})[ -]?(\d{2})[ -]?(\d{4})([^0-9]|$)"), _ssn)),
-    ("@email", _by(re2.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)+"), _email)),
-]
-IP_FINDERS: Final[list[tuple[str, Finder]]] = [
-    ("@ip", _by(re2.compile(r"(^|[^0-9A-Za-z./_-]|//)((?:\d{1,3}\.){3}\d{1,3})\b"), _ip)),
-    ("@ip", _by(re2.compile(r"(^|[^0-9A-Za-z:.]|\[)([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7})"), _ip)),
+    Pattern("@password", _has("=", ":", "%3"), _values),
+    Pattern(
+        "@creditcard",
+        _has_digits(13),
+        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ -]?\d){12,})([^0-9A-Za-z-]|$)"), _card),
+    ),
+    Pattern(
+        "@usssn",
+        lambda text: "-" in text and _has_digits(9)(text),
+        _by(re2.compile(r"(^|[^0-9A-Za-z-])(\d{3})-(\d{2})-(\d{4})([^0-9A-Za-z-]|$)"), _ssn),
+    ),
+    Pattern(
+        "@usssn",
+        _has_word("ssn"),
+        _by(re2.compile(r"(?i)(\bssn\W{0,3}(?:is\s+)?)(\d{3})[ -]?(\d{2})[ -]?(\d{4})([^0-9]|$)"), _ssn),
+    ),
+    Pattern(
+        "@email",
+        _has("@"),
+        _by(re2.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)+"), _email),
+    ),
+    Pattern(
+        "@ip",
+        lambda text: text.count(".") >= 3,
+        _by(re2.compile(r"(^|[^0-9A-Za-z./_-]|//)((?:\d{1,3}\.){3}\d{1,3})\b"), _ip),
+        is_of_ips=True,
+    ),
+    Pattern(
+        "@ip",
+        lambda text: text.count(":") >= 3,
+        _by(re2.compile(r"(^|[^0-9A-Za-z:.]|\[)([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7})"), _ip),
+        is_of_ips=True,
+    ),
 ]
