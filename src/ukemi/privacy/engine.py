@@ -29,6 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
 _VERSION_WORDS: Final = frozenset({"version", "release", "build", "dist", "versions", "modules", "packages", "agent"})
 """Under keys of these words, `1.2.3.4` is a version and not an address."""
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 200
 _MAX_USER_NAMES: Final = 20
@@ -101,17 +102,19 @@ def _collect(value: Any, found: set[str], depth: int) -> None:
         return
     if isinstance(value, Mapping):
         for key, entry in value.items():
-            if isinstance(entry, str) and isinstance(key, str) and is_user_name_key(key):
+            kind = type(entry)
+            if kind is str and isinstance(key, str) and is_user_name_key(key):
                 # Variables of stack frames come as reprs: 'bob'.
                 name = entry.strip().strip("'\"")
                 is_name = name.lower() not in _NOT_NAMES and name != FILTERED and not is_hashed(name)
                 if is_name and _MIN_USER_NAME <= len(name) <= _MAX_USER_NAME:
                     found.add(name)
-            else:
+            elif kind is not str:
                 _collect(entry, found, depth + 1)
     elif isinstance(value, list | tuple):
         for entry in value:
-            _collect(entry, found, depth + 1)
+            if type(entry) is not str:
+                _collect(entry, found, depth + 1)
 
 
 class _Walk:
@@ -127,6 +130,7 @@ class _Walk:
         self._rules = rules
         self._texts: list[_SetAside] = []
         # Lists of the user's own change what counts, so what is clean by the shipped words need not be clean by them.
+        self._lists_keys = bool(rules.secret_keys)
         self._clean = _CLEAN if not rules.secret_keys else {True: {}, False: {}}
 
     def put(self, into: Any, at: Any, value: Any, key: str, place: _Place, depth: int) -> None:
@@ -137,16 +141,23 @@ class _Walk:
             key: the name that the value stands under; of a list's entry, the list's.
             place: of the value, for remarks.
         """
+        kind = type(
+            value
+        )  # exact types first: they are nearly all, and asking for abstract ones costs ten times as much
         if depth > _MAX_DEPTH:
             into[at] = "<nested too deep>"
-        elif value is None or isinstance(value, bool):
+        elif value is None or kind is bool:
             into[at] = value
-        elif key and self._is_judged(into, at, value, key, place):
+        elif key and (_names(key) or self._lists_keys) and self._is_judged(into, at, value, key, place):
             pass
-        elif isinstance(value, str):
+        elif kind is str:
             into[at] = value
             if not (key in _SKIPPED and _HEX.fullmatch(value)):
                 self._set_aside(into, at, value, has_ips=not _is_version_key(key), place=place)
+        elif kind is dict or isinstance(value, Mapping):
+            into[at] = self._mapping(value, place, depth)
+        elif kind is list or isinstance(value, list | tuple | set | frozenset):
+            into[at] = self._list(list(value), key, place, depth)
         elif isinstance(value, float):
             into[at] = value
         elif isinstance(value, int):
@@ -154,13 +165,8 @@ class _Walk:
             if value >= 10**12 and is_card_number(str(value)):
                 into[at] = FILTERED
                 self._note(place, "@creditcard:filter", "s", value)
-        elif isinstance(value, Mapping):
-            into[at] = self._mapping(value, place, depth)
-        elif isinstance(value, list | tuple | set | frozenset):
-            into[at] = self._list(list(value), key, place, depth)
         else:
-            is_bytes = isinstance(value, bytes | bytearray | memoryview)
-            into[at] = text = bytes(value).decode("utf-8", "replace") if is_bytes else repr(value)
+            into[at] = text = _plain(value) if isinstance(value, _TEXTS) else repr(value)
             self._set_aside(into, at, text, has_ips=True, place=place)
 
     def search(self) -> None:
@@ -270,6 +276,12 @@ def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
 
 
 @lru_cache(maxsize=8192)
+def _names(key: str) -> bool:
+    """Whether a key may decide about its value."""
+    return is_secret_key(key) or is_identity_key(key)
+
+
+@lru_cache(maxsize=8192)
 def _is_version_key(key: str) -> bool:
     return bool(_VERSION_WORDS.intersection(words_of(key)))
 
@@ -285,7 +297,9 @@ def _unquoted(text: str) -> str:
 
 
 def _plain(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    return str(value)
 
 
 def _readable(text: str) -> str:
