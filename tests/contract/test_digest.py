@@ -578,9 +578,13 @@ def test_signals_overtake_events(
     database: Database, digest: Digest, spool: Spool, spool_reader: SpoolReader, clock: VirtualClock
 ) -> None:
     """Alerts on failure runs keep their delay while events queue up."""
-    spool("event", failure(), event_id=event_id(1), project_id=2)
+    spool("event", failure(), event_id=event_id(1))
     spool(REQUEST_COUNTS_ITEM, request_counts())
-    with pytest.raises(sa.exc.SQLAlchemyError):  # the events' transaction, for their project does not exist
+    with database.write() as tx:
+        tx.execute(sa.text("ALTER TABLE event RENAME TO away"))
+    with pytest.raises(sa.exc.SQLAlchemyError):  # the events' transaction, for their table is away
         digest.step(clock)
+    with database.write() as tx:
+        tx.execute(sa.text("ALTER TABLE away RENAME TO event"))
     assert len(stored(database, schema.instance)) == 1
     assert stored(database, schema.event) == []
