@@ -40,6 +40,7 @@ bench: $(VENV)/.installed assets/.built  ## run the benchmarks; ARGS=name for on
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: $(VENV)/.installed assets/.built  ## the slow proofs: kills, full disks, hostile input
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -p no:cacheprovider --hypothesis-profile=new --timeout=1800 tests/unit
 	@$(BIN)/python -m pytest -m soak -o addopts="--import-mode=importlib -s" tests/soak $(ARGS)
 
 docs: $(VENV)/.installed  ## check the documentation: links, snippets, settings, commands

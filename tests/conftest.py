@@ -8,11 +8,18 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
 from ukemi.collector.store import migrate, schema
 from ukemi.collector.store.database import Database
+
+# A run must depend neither on luck nor on the machine's speed: the same examples each time, however long one takes.
+# `make soak` looks for new ones.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("new", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("same")
 
 
 class PostgresServer:

@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.collector.core.processes import Process, at, process
@@ -142,7 +142,6 @@ def trailing_failures(requests: list[tuple[int, bool]]) -> int:
 
 
 @given(processes(st.integers(0, NOW_S)))
-@settings(deadline=None)
 def test_the_run_is_what_one_gets_by_reading_all_that_was_told_in_order(service):
     live = [one for one in service if not one.is_ended and at(NOW_S) - one.last_report_us < SILENCE_US]
     judged_until_us = min((one.last_report_us for one in live), default=at(NOW_S))
@@ -155,13 +154,11 @@ def test_the_run_is_what_one_gets_by_reading_all_that_was_told_in_order(service)
 
 
 @given(processes(st.just(NOW_S)))
-@settings(deadline=None)
 def test_when_all_have_told_all_the_run_is_the_truth(service):
     assert run_of(*service, now_s=NOW_S).length == trailing_failures([r for one in service for r in one.requests])
 
 
 @given(processes(st.integers(NOW_S - 29, NOW_S), may_end=False))
-@settings(deadline=None)
 def test_no_run_is_longer_than_one_that_really_happened(service):
     """Also when each process is heard of at another time, and holds back what it served since."""
     happened = sorted(request for one in service for request in one.requests)

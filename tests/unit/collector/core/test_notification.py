@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ukemi.collector.core.clock import SECOND_US
@@ -62,7 +62,6 @@ def test_pauses_double_until_they_are_as_long_as_they_get():
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
-@settings(deadline=None)
 def test_jitter_lengthens_a_pause_by_a_fifth_at_most(attempts, jitter):
     assert pause_s(attempts) <= pause_s(attempts, jitter) <= pause_s(attempts) * 1.2 + 1 / SECOND_US
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ukemi.collector.core.clock import SECOND_US
@@ -202,7 +202,6 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(deadline=None)
 def test_what_was_reported_last_of_each_bucket_is_counted_exactly_once(steps):
     """Whatever is lost, comes twice or comes again later. Beyond that, nothing is ever counted that was not served."""
     process, service = Process(), Service()
@@ -227,7 +226,6 @@ def test_what_was_reported_last_of_each_bucket_is_counted_exactly_once(steps):
 
 
 @given(STEPS)
-@settings(deadline=None)
 def test_one_report_that_comes_through_in_time_makes_the_totals_true(steps):
     """At least every sixth bucket one report comes through; then nothing is missing in the end."""
     process, service = Process(), Service()

@@ -1,7 +1,7 @@
 """The search of the issue list: whatever somebody types means something, if only text."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ukemi.collector.core.search import MAX_TERMS, Search, parse_search
@@ -41,7 +41,6 @@ def test_what_is_typed_is_read(typed, expected):
 @given(st.text(max_size=600) | st.lists(st.sampled_from(SNIPPETS), max_size=60).map("".join))
 @example('"' * 600)
 @example("a:" * 300)
-@settings(deadline=None)
 def test_any_text_is_a_search(typed):
     search = parse_search(typed)
 
