@@ -7,6 +7,7 @@ from functools import lru_cache
 from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.schema import CreateTable
 
 from backend.config import get_settings
 from backend.middleware import track_database_operation
@@ -57,7 +58,10 @@ def engine() -> Engine:
 
 
 def create_tables() -> None:
-    Base.metadata.create_all(engine())
+    """Create what is missing. Several workers may start at once, so the database itself is asked, not we beforehand."""
+    with engine().begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
 
 
 @contextmanager

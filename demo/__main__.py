@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make demo", description="The whole of ukemi at work on live traffic.")
     parser.add_argument("--once", action="store_true", help="check that every alert arrives, report, and exit")
     once = parser.parse_args().once
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     began_s = time.monotonic()
     _say("Starting collector, backend, payment stand-in and inbox ...")
     with running(FOLDER, fixed_ports=not once) as stack:
@@ -38,6 +40,8 @@ def main() -> None:
                 )
                 sys.exit(0 if is_good else 1)
             stay(traffic)
+        except KeyboardInterrupt:
+            _say("Stopping.")
         finally:
             traffic.close()
 
@@ -112,23 +116,20 @@ def stay(traffic: Traffic) -> None:
     """Ordinary traffic with an outage now and then, until Ctrl-C."""
     _say("Live traffic goes on, with an outage every few minutes. Stop with Ctrl-C.")
     members = [traffic.join(name) for name in ("dana", "emil", "fumi")]
-    try:
-        for number in range(1, sys.maxsize):
-            member = random.choice(members)
-            traffic.browse(member)
-            if random.random() < 0.3:
-                traffic.pay(member)
-            if random.random() < 0.1:
-                traffic.mistype_password("dana")
-            if number % OUTAGE_EVERY == 0:
-                _say("The payment service goes down ...")
-                traffic.break_payments(member)
-                time.sleep(5)
-                traffic.mend_payments(member)
-                _say("... and is back.")
-            time.sleep(random.uniform(0.5, 3))
-    except KeyboardInterrupt:
-        _say("Stopping.")
+    for number in range(1, sys.maxsize):
+        member = random.choice(members)
+        traffic.browse(member)
+        if random.random() < 0.3:
+            traffic.pay(member)
+        if random.random() < 0.1:
+            traffic.mistype_password("dana")
+        if number % OUTAGE_EVERY == 0:
+            _say("The payment service goes down ...")
+            traffic.break_payments(member)
+            time.sleep(5)
+            traffic.mend_payments(member)
+            _say("... and is back.")
+        time.sleep(random.uniform(0.5, 3))
 
 
 def _say(text: str) -> None:
