@@ -164,3 +164,19 @@ def test_the_address_of_the_request_is_a_link_where_that_is_safe(
     shown = read_html(owner.get(only_issue(owner)).text)
     assert url in shown.text
     assert (url in shown.values("href")) == is_link
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"http.method": "POST", "url": "https://pay.example/v1", "http.response.status_code": 500, "http.query": ""},
+        {"method": "POST", "url": "https://pay.example/v1", "status_code": 500},
+    ],
+    ids=["python", "browser"],
+)
+def test_a_request_to_somebody_else_is_one_line_whichever_sdk_tells_of_it(
+    owner: TestClient, digest_event: DigestEvent, make_failure: MakeFailure, data: dict[str, object]
+) -> None:
+    digest_event(make_failure() | {"breadcrumbs": {"values": [{"category": "httplib", "data": data}]}})
+    (crumb,) = owner.get(f"{only_issue(owner)}.json").json()["event"]["breadcrumbs"]
+    assert (crumb["message"], crumb["data"]) == ("POST https://pay.example/v1 → 500", {})

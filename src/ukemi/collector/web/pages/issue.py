@@ -120,7 +120,7 @@ def _event(stored: StoredEvent) -> ShownEvent:
         newer=stored.newer,
         message=event.message,
         exceptions=list(reversed(event.exceptions)),
-        breadcrumbs=event.breadcrumbs,
+        breadcrumbs=[_shown(crumb) for crumb in event.breadcrumbs],
         request=event.request,
         user=event.user,
         tags=event.tags,
@@ -133,6 +133,19 @@ def _event(stored: StoredEvent) -> ShownEvent:
         defects=event.defects,
         filtered=_remarks(tree.get("_meta")),
     )
+
+
+def _shown(crumb: Breadcrumb) -> Breadcrumb:
+    """A request to somebody else as one line, `POST https://… → 500`, whichever SDK tells of it; nothing empty."""
+    data = {key: value for key, value in crumb.data.items() if value not in (None, "", [], {})}
+    method, url = data.get("http.method") or data.get("method"), data.get("url")
+    if crumb.message or not (isinstance(method, str) and isinstance(url, str)):
+        return msgspec.structs.replace(crumb, data=data)
+    status = data.get("http.response.status_code") or data.get("status_code")
+    told = {"http.method", "method", "url", "http.response.status_code", "status_code", "reason"}
+    rest = {key: value for key, value in data.items() if key not in told}
+    message = f"{method} {url}" + (f" → {status}" if status else "")
+    return msgspec.structs.replace(crumb, message=message, data=rest)
 
 
 def _remarks(meta: object) -> int:
