@@ -6,6 +6,7 @@ its exceptions.
 """
 
 import asyncio
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -94,19 +95,40 @@ class _Served:
             isolation = sentry_sdk.get_isolation_scope()
             isolation.clear_breadcrumbs()
             isolation.add_event_processor(self._describe)
-            method, path = self._scope.get("method", "WEBSOCKET"), self._scope.get("path", "")
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope.get("headers", ())
-            }
-            sentry_sdk.add_breadcrumb(category="request", message=f"{method} {path}", type="http")
-            transaction = sentry_sdk.continue_trace(
-                headers, op="http.server", name=f"{method} {path}", source="url", origin="auto.http.ukemi"
-            )
-            begun = sentry_sdk.start_transaction(transaction, custom_sampling_context={"asgi_scope": self._scope})
-            stack.enter_context(_quiet(begun))
+            name = f"{self._scope.get('method', 'WEBSOCKET')} {self._scope.get('path', '')}"
+            sentry_sdk.add_breadcrumb(category="request", message=name, type="http")
+            begun = self._begin(name, isolation)
+            if begun is not None:
+                stack.enter_context(_quiet(begun))
         except Exception:  # the border to the host app
             report_internal("request_not_entered")
             return None
+        return begun
+
+    def _begin(self, name: str, isolation: sentry_sdk.Scope) -> Any:
+        """
+        The request's transaction, begun; None for one that is not kept.
+
+        The decision comes first, since most are not kept, and building one costs more than all else that we do.
+        """
+        caller = _headers(self._scope, b"sentry-trace", b"baggage")
+        sampler, rate = self._settings.sampler, None
+        if sampler is not None:
+            rate = sampler(self._scope.get("path", ""), _decision(caller.get("sentry-trace", "")))
+            if random.random() >= rate:  # noqa: S311 - a sample is no secret
+                if caller:
+                    isolation.generate_propagation_context(caller)
+                else:
+                    isolation.set_new_propagation_context()
+                return None
+        transaction = sentry_sdk.continue_trace(
+            caller, op="http.server", name=name, source="url", origin="auto.http.ukemi"
+        )
+        if rate is not None:
+            transaction.sampled = True
+        begun: Any = sentry_sdk.start_transaction(transaction, custom_sampling_context={"asgi_scope": self._scope})
+        if rate is not None:
+            begun.sample_rate = rate  # sentry-sdk would note 1 for what was decided before
         return begun
 
     def _finish(self, transaction: Any) -> None:
@@ -145,6 +167,19 @@ class _Served:
         except Exception:  # the border to the host app
             report_internal("event_not_described")
         return event
+
+
+def _headers(scope: Scope, *names: bytes) -> dict[str, str]:
+    """Those of the request's headers that have one of the names."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ()) if name in names
+    }
+
+
+def _decision(sentry_trace: str) -> bool | None:
+    """What the caller decided: the last of `TRACE-SPAN-1`; None when it left that to us."""
+    parts = sentry_trace.strip().split("-")
+    return {"1": True, "0": False}.get(parts[2]) if len(parts) == 3 else None
 
 
 async def _live(app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,10 @@ class Runtime:
     health: frozenset[str] = HEALTH_SEGMENTS
     counter: "Reporter | None" = None
     expected_level: str = "warning"
+    fills_frames: bool = False
+    """Whether we put variables and source lines into events (`frames`), and not sentry-sdk."""
+    sampler: "Callable[[str, bool | None], float] | None" = None
+    """Rate of a request by its path and its caller's decision; None: sentry-sdk decides by options of the app's own."""
     internal: dict[str, int] = field(default_factory=dict)
     """Failures of our own code by name: what `report_internal` counts."""
 

@@ -21,15 +21,15 @@ def lowered(words: Collection[str]) -> frozenset[str]:
     return frozenset(word.lower() for word in words)
 
 
-def make_traces_sampler(
+def request_sampler(
     base_rate: float,
     critical: Collection[str] = CRITICAL_SEGMENTS,
     health: Collection[str] = HEALTH_SEGMENTS,
-) -> Callable[[SamplingContext], float]:
+) -> Callable[[str, bool | None], float]:
     """
-    A `traces_sampler` for sentry-sdk.
+    The rate of a request, by its path and by what its caller decided about the trace (None: nothing).
 
-    In this order: health checks 1 %, critical paths 100 %, the caller's own decision, `base_rate`.
+    In this order: health checks 1 %, critical paths 100 %, the caller's decision, `base_rate`.
 
     Args:
         critical: path segments, such as `payments`, whose requests are all kept.
@@ -37,15 +37,28 @@ def make_traces_sampler(
     """
     critical, health = lowered(critical), lowered(health)
 
+    def rate(path: str, parent: bool | None) -> float:
+        parts = segments(path)
+        if parts & health:
+            return HEALTH_RATE
+        if parts & critical:
+            return CRITICAL_RATE
+        return base_rate if parent is None else float(parent)
+
+    return rate
+
+
+def make_traces_sampler(
+    base_rate: float,
+    critical: Collection[str] = CRITICAL_SEGMENTS,
+    health: Collection[str] = HEALTH_SEGMENTS,
+) -> Callable[[SamplingContext], float]:
+    """A `traces_sampler` for sentry-sdk that decides as `request_sampler` does; by name where there is no path."""
+    rate = request_sampler(base_rate, critical, health)
+
     def sample(context: SamplingContext) -> float:
         transaction = context.get("transaction_context") or {}
         scope = context.get("asgi_scope") or {}
-        path = segments(str(scope.get("path") or transaction.get("name") or ""))
-        if path & health:
-            return HEALTH_RATE
-        if path & critical:
-            return CRITICAL_RATE
-        parent = context.get("parent_sampled")
-        return float(parent) if parent is not None else base_rate
+        return rate(str(scope.get("path") or transaction.get("name") or ""), context.get("parent_sampled"))
 
     return sample

@@ -21,6 +21,7 @@ from sentry_sdk.transport import HttpTransport, Transport
 from ukemi.privacy import Rules, find_user_names, scrub
 from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
+from ukemi.sdk.frames import fill_frames
 
 log = logging.getLogger("ukemi")
 
@@ -66,11 +67,20 @@ def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | 
             _here.is_duplicate = True  # not lost: its fate was decided before, see `behind_door`
             return None
         _mark(error, event_id, is_out=False)
+        _fill(event, error, hint)
     changed = event if first is None else first(event, hint)
     scrubbed = None if changed is None else _scrubbed(changed)
     if scrubbed is not None and error is not None:
         _mark(error, event_id, is_out=True)
     return scrubbed
+
+
+def _fill(event: Event, error: BaseException, hint: Hint) -> None:
+    try:
+        if runtime.current().fills_frames:
+            fill_frames(event, error, hint["exc_info"][2])
+    except Exception:  # the border to the host app: an event without variables is better than none
+        report_internal("frames_not_filled")
 
 
 def before_send_transaction(event: Event, _hint: Hint) -> Event | None:

@@ -12,6 +12,7 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.integrations import DidNotEnable, Integration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 from sentry_sdk.utils import BadDsn, Dsn
 
@@ -23,13 +24,20 @@ from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
 from ukemi.sdk.request_counts import Report, Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf
-from ukemi.sdk.sampling import CRITICAL_SEGMENTS, HEALTH_SEGMENTS, lowered, make_traces_sampler
+from ukemi.sdk.sampling import (
+    CRITICAL_SEGMENTS,
+    HEALTH_SEGMENTS,
+    lowered,
+    make_traces_sampler,
+    request_sampler,
+)
 from ukemi.sdk.scrubbing import (
     UkemiTransport,
     before_send,
     before_send_transaction,
     behind_door,
     report_internal,
+    was_met,
 )
 from ukemi.sdk.user import Jwt
 
@@ -102,7 +110,13 @@ def init(
         "profiles_sample_rate": profiles_sample_rate,
         "max_request_body_size": "never",
         "spotlight": False,  # a second way out, past the door; only who asks for it by hand gets it
+        **(
+            {}
+            if _shapes_frames(sentry_options)
+            else {"include_local_variables": False, "include_source_context": False}
+        ),
         **sentry_options,
+        "integrations": _integrations(sentry_options.get("integrations", ())),
         "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
         "before_send": partial(before_send, first=sentry_options.get("before_send")),
         "before_send_transaction": _after(sentry_options.get("before_send_transaction"), before_send_transaction),
@@ -124,6 +138,10 @@ def init(
             health=lowered(health_paths),
             counter=counter,
             expected_level=expected_failures,
+            fills_frames=not _shapes_frames(sentry_options),
+            sampler=None
+            if "traces_sampler" in sentry_options
+            else request_sampler(traces_sample_rate, critical_paths, health_paths),
         )
     )
     if hash_key is None:
@@ -162,6 +180,40 @@ def _end_previous() -> None:
     if previous.is_on:
         sentry_sdk.get_client().close(timeout=FLUSH_S)
     runtime.install(Runtime())
+
+
+def _shapes_frames(sentry_options: dict[str, Any]) -> bool:
+    """Whether the app has wishes of its own about what frames carry: then sentry-sdk fulfils them."""
+    return any(
+        name in sentry_options
+        for name in (
+            "include_local_variables",
+            "include_source_context",
+            "attach_stacktrace",
+            "add_full_stack",
+            "custom_repr",
+            "data_collection",
+            "max_value_length",
+        )
+    )
+
+
+class _Logging(LoggingIntegration):
+    """sentry-sdk's own, but it leaves out what was met before: the server logs every error that passed us already."""
+
+    def _handle_record(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and self._handler is not None and was_met(error):
+            if self._breadcrumb_handler is not None and record.levelno >= self._breadcrumb_handler.level:
+                self._breadcrumb_handler.handle(record)
+            return
+        super()._handle_record(record)
+
+
+def _integrations(given: Collection[Integration]) -> list[Integration]:
+    """The app's own, and ours where it has none of that kind."""
+    has_logging = any(isinstance(one, LoggingIntegration) for one in given)
+    return [*given, *([] if has_logging else [_Logging()])]
 
 
 class _NoScrubber:
