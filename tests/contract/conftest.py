@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.ingest.admission import LANES
 from ukemi.collector.spool.item import ItemContext, Lane, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
@@ -86,11 +87,10 @@ def spool_item() -> Callable[..., SpoolItem]:
     """Build an item as ingest would: `spool_item("event", payload)`; further fields as keyword arguments."""
 
     def build(item_type: str, payload: object, **fields: object) -> SpoolItem:
-        is_event = item_type == "event"
         context = ItemContext(user_agent=str(fields.pop("user_agent", "")), client_ip="203.0.113.7")
         item = SpoolItem(
             position=0,
-            lane=Lane.EVENTS if is_event else Lane.SIGNALS,
+            lane=LANES.get(item_type, Lane.SIGNALS),
             received_us=NOW_US,
             project_id=1,
             key_kind="server",

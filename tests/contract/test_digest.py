@@ -16,7 +16,7 @@ from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import changes, issue_detail, issues, outcomes, projects, schema
 from ukemi.collector.store.database import Database
-from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
+from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 
 HASH_KEY = b"k" * 32
 SpoolBuilder = Callable[..., SpoolItem]
@@ -572,6 +572,27 @@ def test_hostile_request_counts_cost_at_most_themselves(
     spool("client_report", {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 1}]})
     digest.step(clock)
     assert totals()["error", "lost", "queue_overflow"] == 1
+
+
+def test_what_an_sdk_only_counted_is_in_the_totals_of_its_issue(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, totals: Callable
+) -> None:
+    """Told once, counted once: in the issue, in its rollups, and as an outcome of its own."""
+    spool("event", failure(), event_id=event_id(1))
+    told = [{"event_id": event_id(1), "count": 40}, {"event_id": event_id(9), "count": 2}]
+    spool(REPEATS_ITEM, {"version": 1, "repeats": told})
+    spool(REPEATS_ITEM, {"version": 1, "repeats": [{"event_id": event_id(1), "count": 2}]})
+    spool(REPEATS_ITEM, {"version": 1, "repeats": [{"event_id": "../etc", "count": 2}]})
+    digest.step(clock)
+    assert stored(database, schema.issue, "event_count") == [(43,)]
+    assert {count for (count,) in stored(database, schema.rollup, "event_count")} == {43}
+    assert len(stored(database, schema.event)) == 1
+    assert totals() == {
+        ("error", "accepted", ""): 1,
+        ("error", "sampled", "storm"): 42,
+        ("error", "invalid", "unknown_event"): 2,
+        ("internal", "invalid", "bad_repeats"): 1,
+    }
 
 
 def test_signals_overtake_events(

@@ -14,7 +14,12 @@ _SECRET_WORDS: Final = frozenset(
     "password passwords passwd pwd passphrase passcode secret secrets token tokens apikey apikeys authorization "
     "credential credentials cookie cookies sessionid sessid phpsessid jsessionid csrf xsrf csrftoken xsrftoken jwt "
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
-    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse".split()
+    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys".split()
+)
+_SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
+"""Short words of many meanings: secret at the end of a key, or before one of `_CONTENT`; `pan_left` and `pin_map` are not."""
+_CONTENT: Final = frozenset(
+    "code codes number no value hash block response request assertion confirm confirmation entry digits raw plain old new".split()
 )
 _SECRET_PHRASES: Final = (
     ("api", "key"),
@@ -44,17 +49,37 @@ _SECRET_PHRASES: Final = (
     ("recovery", "codes"),
     ("pass", "phrase"),
     ("pass", "word"),
+    ("pass", "code"),
+    *((place, "pass") for place in "db user smtp mysql postgres pg redis admin root mail ftp proxy ssh http".split()),
+    *((what, "key") for what in "secret ssh hmac shared subscription deploy consumer storage pgp gpg aes rsa".split()),
+    ("x", "auth"),
+    ("user", "session"),
+    ("access", "code"),
+    ("time", "code"),
+    ("security", "answer"),
 )
 _SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card"})
 """Secret as the whole key only: `auth_method` and `session_length` are not."""
 _SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "sessionid", "token", "secret")
 """Words written together: `userpassword`, `accesstoken`."""
 _ABOUT: Final = frozenset(
-    "count counts type types length len at url uri expires expiry expired ttl limit max min used usage required enabled "
-    "disabled valid invalid policy strength age changed updated created format algorithm total num number per version "
-    "name field error errors missing rotation scheme status hash_method provider".split()
+    # how many, how long, how often, when
+    "count counts length len size limit max min num number total ratio rate budget usage used quota remaining attempts retries "
+    "tries index position offset second seconds minute minutes hour hours day days ttl age expires expiry expired expiration "
+    "expire lifetime duration timeout interval at on time timestamp date changed updated created since until "
+    # what kind, where from, by which rule
+    "type types kind format algorithm algo alg version strength score policy policies rule rules scheme method mode strategy "
+    "provider issuer audience scope scopes owner source origin backend engine class model schema serializer field fields column "
+    "columns table label placeholder hint help prompt title description message messages text error errors reason status state "
+    "name names url urls uri endpoint route path file filename dir directory domain samesite template page form view "
+    "store storage bucket cache manager service factory handler helper middleware validator validators validation generator "
+    "hasher hashers parser encoder decoder regex pattern prefix suffix separator rotation refresh check checker config settings "
+    # yes or no
+    "required enabled disabled valid invalid missing present set exists secure httponly verified needed allowed exempt "
+    "protect protected optional hash_method per details stats metrics changes events consent banner policy".split()
 )
 """A last or first word that makes a key speak *about* a secret: `token_count`, `password_changed_at`, `max_tokens`."""
+_ABOUT_FIRST: Final = frozenset("max min num total has is n no use uses require requires needs allow show hide with".split())
 _IDENTITY_WORDS: Final = frozenset({"email", "emails", "mail", "username", "ip", "ipaddress", "remoteaddr"})
 _IDENTITY_PHRASES: Final = (
     ("user", "name"),
@@ -83,14 +108,20 @@ def is_secret_key(key: str) -> bool:
         return False
     if len(words) == 1 and words[0] in _SECRET_ALONE:
         return True
-    is_named = any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words) or _has(
-        words, _SECRET_PHRASES
-    )
-    if not is_named:
+    is_named = any(_is_secret_word(words, at) for at in range(len(words)))
+    if not is_named and not _has(words, _SECRET_PHRASES):
         return False
-    is_about = len(words) > 1 and (words[-1] in _ABOUT or words[0] in ("max", "min", "num", "total", "has", "is", "n"))
-    # `card_number` and `ssn_number` end in a word of _ABOUT, yet are the thing itself.
-    return not is_about or _has(words, _SECRET_PHRASES) or (words[-1] == "number" and words[0] in ("ssn", "pin"))
+    if _has(words[-2:], _SECRET_PHRASES):
+        return True  # `card_number` ends in a word of _ABOUT, yet is the thing itself
+    is_about = len(words) > 1 and (words[-1] in _ABOUT or words[0] in _ABOUT_FIRST)
+    return not is_about or (words[-1] == "number" and words[-2] in ("ssn", "pin", "security"))
+
+
+def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
+    word = words[at]
+    if word in _SECRET_AT_END:
+        return at + 1 == len(words) or words[at + 1] in _CONTENT
+    return word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS)
 
 
 @lru_cache(maxsize=8192)
@@ -101,7 +132,7 @@ def is_identity_key(key: str) -> bool:
         return False
     if len(words) == 1:
         return words[0] in _IDENTITY_WORDS or words[0] in _IDENTITY_ALONE
-    if words[-1] in ("domain", "count", "sent", "verified", "template", "id", "subject", "type"):
+    if words[-1] in _ABOUT or words[-1] in ("sent", "id", "subject", "body", "confirmed", "queue", "host", "port"):
         return False
     return words[-1] in ("email", "username") or _has(words, _IDENTITY_PHRASES) or (words[-1] == "ip")
 

@@ -14,6 +14,9 @@ REQUEST_BUCKET_S: Final = 10
 REQUEST_BUCKETS_RESENT: Final = 6
 """How many of its latest buckets an instance sends again in each report, so that a lost report heals."""
 
+REPEATS_ITEM: Final = "ukemi_repeats"
+REPEATS_VERSION: Final = 1
+
 KeyKind = Literal["server", "browser"]
 Level = Literal["debug", "info", "warning", "error", "fatal"]
 
@@ -40,6 +43,7 @@ ITEM_CATEGORIES: Final[dict[str, Category]] = {
     "security": "security",
     "raw_security": "security",
     REQUEST_COUNTS_ITEM: "internal",
+    REPEATS_ITEM: "internal",
 }
 UNKNOWN_CATEGORY: Final[Category] = "default"
 

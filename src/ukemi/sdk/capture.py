@@ -1,12 +1,15 @@
 """Capturing by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
-from ukemi.sdk.scrubbing import event_id_of, report_internal, was_met
+from ukemi.sdk import runtime
+from ukemi.sdk.request import route_of
+from ukemi.sdk.scrubbing import event_id_of, mark, report_internal, request_at_hand, was_met
+from ukemi.sdk.storm import place_of
 
 
 def capture_exception(
@@ -30,12 +33,15 @@ def capture_exception(
     if was_met(exception):
         return event_id_of(exception)
     try:
+        key = _key(exception, level, fingerprint)
+        if (standing := _counted_only(exception, key)) is not None:
+            return standing
         with sentry_sdk.new_scope() as scope:
             _furnish(scope, context, tags, level)
             if fingerprint:
                 scope.fingerprint = list(fingerprint)
             sentry_sdk.capture_exception(exception)
-        return event_id_of(exception)  # marked when it left: sentry-sdk has an id also for what the filter kept back
+        return _sent(exception, key)
     except Exception:  # the border to the host app
         report_internal("capture_failed")
         return None
@@ -46,12 +52,15 @@ def capture_unhandled(exception: BaseException) -> str | None:
     if was_met(exception):
         return event_id_of(exception)
     try:
+        key = _key(exception, None, None)
+        if (standing := _counted_only(exception, key)) is not None:
+            return standing
         client = sentry_sdk.get_client()
         if client.is_active():
             mechanism = {"type": "ukemi", "handled": False}
             event, hint = event_from_exception(exception, client_options=client.options, mechanism=mechanism)
             sentry_sdk.capture_event(event, hint=hint)
-        return event_id_of(exception)
+        return _sent(exception, key)
     except Exception:  # the border to the host app
         report_internal("capture_failed")
         return None
@@ -68,6 +77,33 @@ def capture_message(
     except Exception:  # the border to the host app
         report_internal("capture_failed")
         return None
+
+
+def _key(exception: BaseException, level: str | None, fingerprint: Sequence[str] | None) -> Hashable:
+    """What the storm guard takes for the same error."""
+    at_hand = request_at_hand.get()
+    route = route_of(at_hand.scope) if at_hand and at_hand.scope else None
+    return (place_of(exception, exception.__traceback__), route, level, tuple(fingerprint or ()))
+
+
+def _counted_only(exception: BaseException, key: Hashable) -> str | None:
+    """In a storm of the same error: the id of the event that stands for this one, too."""
+    settings = runtime.current()
+    standing = settings.storm.counts_only(key) if settings.storm else None
+    if standing is not None:
+        mark(exception, standing, is_out=True)
+        transport = sentry_sdk.get_client().transport
+        if not settings.tells_repeats and transport is not None:
+            transport.record_lost_event("sample_rate", data_category="error")
+    return standing
+
+
+def _sent(exception: BaseException, key: Hashable) -> str | None:
+    """Id of the event that left: marked then, while sentry-sdk has an id also for what the filter kept back."""
+    event_id, storm = event_id_of(exception), runtime.current().storm
+    if event_id is not None and storm:
+        storm.sent(key, event_id)
+    return event_id
 
 
 def _furnish(

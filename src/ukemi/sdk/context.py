@@ -1,15 +1,23 @@
 """Who, where and what before: user, request, breadcrumbs, tags. All of it belongs to the request at hand and ends with it."""
 
+import asyncio
+import threading
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec
 
 import sentry_sdk
 
 from ukemi.sdk.request import request_of
-from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.scrubbing import report_internal, request_at_hand
 
 P = ParamSpec("P")
+
+_runs_in: ContextVar[weakref.ref[Any] | None] = ContextVar("ukemi_runs_in", default=None)
+"""The task or thread that the scope at hand was made for, outside of requests."""
 
 
 def _guarded(tell: Callable[P, None]) -> Callable[P, None]:
@@ -23,6 +31,22 @@ def _guarded(tell: Callable[P, None]) -> Callable[P, None]:
             report_internal("context_not_told")
 
     return guarded
+
+
+def _own_scope() -> sentry_sdk.Scope:
+    """
+    The scope of the request at hand; outside of any, of the running task alone.
+
+    A task begins in the scope of who started it: jobs side by side would tell each other's users.
+    """
+    here: Any = threading.current_thread()
+    with suppress(RuntimeError):  # no loop runs in this thread
+        here = asyncio.current_task() or here
+    known = _runs_in.get()
+    if request_at_hand.get() is None and here is not threading.main_thread() and not (known and known() is here):
+        sentry_sdk.Scope.set_isolation_scope(sentry_sdk.get_isolation_scope().fork())
+        _runs_in.set(weakref.ref(here))
+    return sentry_sdk.get_isolation_scope()
 
 
 @_guarded
@@ -45,13 +69,13 @@ def add_user_context(
         "ip_address": ip_address,
         **more,
     }
-    sentry_sdk.get_isolation_scope().set_user({name: value for name, value in user.items() if value is not None})
+    _own_scope().set_user({name: value for name, value in user.items() if value is not None})
 
 
 @_guarded
 def clear_user_context() -> None:
     """Forget who is using the app: after signing out."""
-    sentry_sdk.get_isolation_scope().set_user(None)
+    _own_scope().set_user(None)
 
 
 @_guarded
@@ -70,7 +94,7 @@ def add_request_context(request: Any) -> None:
         return event
 
     add.describes_request = True  # type: ignore[attr-defined]
-    isolation = sentry_sdk.get_isolation_scope()
+    isolation = _own_scope()
     others = [one for one in isolation._event_processors if not hasattr(one, "describes_request")]  # noqa: SLF001
     isolation._event_processors = [*others, add]  # noqa: SLF001 - the latest request only; there is no public way to replace one
 
@@ -78,7 +102,7 @@ def add_request_context(request: Any) -> None:
 @_guarded
 def add_breadcrumb(category: str, message: str, data: Mapping[str, Any] | None = None, level: str = "info") -> None:
     """Leave a trace of what happened; the latest hundred come with the next event of the same request."""
-    sentry_sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level=level)
+    _own_scope().add_breadcrumb(category=category, message=message, data=dict(data or {}), level=level)
 
 
 @_guarded

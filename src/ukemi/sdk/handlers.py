@@ -1,6 +1,8 @@
 """What a client sees of an error: JSON with an event id that can be quoted. Registered by `init`, or by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from ukemi.sdk.capture import capture_exception, capture_unhandled
@@ -24,9 +26,68 @@ async def http_exception_handler(request: "Request", exc: Exception) -> "Respons
     """
     status = int(getattr(exc, "status_code", 500))
     headers: Mapping[str, str] | None = getattr(exc, "headers", None)
+    return _answer(status, getattr(exc, "detail", None), _captured(exc) if status >= 500 else None, headers)
+
+
+def capture_answers(app: Any) -> None:
+    """Have captured what exception handlers of the app's own answer with 500 and above; and those of apps mounted in it."""
+    if getattr(app, "_ukemi_captures", False):
+        return
+    build: Callable[[], Any] = app.build_middleware_stack
+
+    def build_capturing() -> Any:
+        given = app.exception_handlers
+        app.exception_handlers = {key: _capturing(key, handler) for key, handler in given.items()}
+        for route in app.routes:
+            mounted = getattr(route, "app", None)
+            if hasattr(mounted, "build_middleware_stack"):
+                capture_answers(mounted)
+        try:
+            return build()
+        finally:
+            app.exception_handlers = given
+
+    app.build_middleware_stack = build_capturing
+    app._ukemi_captures = True  # noqa: SLF001 - a mark of ours
+
+
+def _capturing(key: Any, handler: Any) -> Any:
+    """The handler, and what it answers is looked at. What the one for everything answers is raised again, up to us."""
+    if key in (500, Exception) or handler is http_exception_handler:
+        return handler
+    if _is_async(handler):
+
+        @wraps(handler)
+        async def answer_async(request: Any, exc: Exception) -> Any:
+            return _looked_at(await handler(request, exc), exc)
+
+        return answer_async
+
+    @wraps(handler)
+    def answer(request: Any, exc: Exception) -> Any:
+        return _looked_at(handler(request, exc), exc)
+
+    return answer
+
+
+def _is_async(handler: Any) -> bool:
+    """Whether Starlette awaits the handler; all others it runs in a thread."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)
+
+
+def _looked_at(response: Any, exc: Exception) -> Any:
+    status = getattr(response, "status_code", None)  # a websocket's handler answers with nothing
+    if isinstance(status, int) and status >= 500:
+        _captured(exc)
+    return response
+
+
+def _captured(exc: BaseException) -> str | None:
+    """Id of the event of what was answered with 500 or above: that of the error which led there, when there is one."""
     handled = exc.__cause__ or exc.__context__
-    event_id = ((event_id_of(handled) if handled else None) or capture_exception(exc)) if status >= 500 else None
-    return _answer(status, getattr(exc, "detail", None), event_id, headers)
+    return (event_id_of(handled) if handled else None) or capture_exception(exc)
 
 
 def _answer(status: int, detail: Any, event_id: str | None, headers: Mapping[str, str] | None) -> "Response":

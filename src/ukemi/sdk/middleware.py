@@ -21,7 +21,7 @@ from ukemi.sdk.capture import capture_unhandled
 from ukemi.sdk.request import request_of, route_of
 from ukemi.sdk.runtime import Runtime
 from ukemi.sdk.sampling import segments
-from ukemi.sdk.scrubbing import report_internal, request_at_hand
+from ukemi.sdk.scrubbing import AtHand, report_internal, request_at_hand
 from ukemi.sdk.user import user_of
 
 Scope = MutableMapping[str, Any]
@@ -90,7 +90,9 @@ class _Served:
     def _enter(self, stack: ExitStack) -> Any:
         """Fork the scope and begin the transaction. Nothing of this may keep the app from running."""
         try:
-            stack.callback(request_at_hand.reset, request_at_hand.set(object()))
+            at_hand = AtHand(self._scope)
+            stack.callback(setattr, at_hand, "scope", None)
+            stack.callback(request_at_hand.reset, request_at_hand.set(at_hand))
             stack.enter_context(_quiet(sentry_sdk.isolation_scope()))
             isolation = sentry_sdk.get_isolation_scope()
             isolation.clear_breadcrumbs()

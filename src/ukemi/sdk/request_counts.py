@@ -128,12 +128,18 @@ class RequestCounter:
 class Reporter:
     """Sends a counter's reports from a thread of its own, begun with the first request of each process."""
 
-    def __init__(self, counter: RequestCounter, send: Callable[[Callable[[], Report]], None]) -> None:
+    def __init__(
+        self,
+        counter: RequestCounter,
+        send: Callable[[Callable[[], Report]], None],
+        beside: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Args:
             send: takes the function that writes the report, and calls it when the report really leaves.
+            beside: sends what else is counted; called once a second and at the end.
         """
-        self._counter, self._send = counter, send
+        self._counter, self._send, self._beside = counter, send, beside
         self._waiting_since_s: float | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -149,6 +155,7 @@ class Reporter:
 
     def end(self) -> None:
         """Report for the last time, and say that silence means nothing from now on. Only if anything was ever reported."""
+        self.tell_beside()
         with self._lock:
             if self._is_ended or self._thread_pid != os.getpid():
                 return
@@ -172,6 +179,14 @@ class Reporter:
             if now_s - reported_s >= due_s:
                 seen, reported_s = self._counter.changes, now_s
                 self._report()
+                self.tell_beside()
+
+    def tell_beside(self) -> None:
+        """Send what else is counted, now."""
+        try:
+            self._beside()
+        except Exception:  # the thread must live
+            report_internal("repeats_not_sent")
 
     def _report(self, *, ended: bool = False) -> None:
         """Send a report, unless one waits to be sent already: behind a slow server they would push out errors."""

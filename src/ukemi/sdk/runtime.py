@@ -9,6 +9,7 @@ from ukemi.sdk.sampling import HEALTH_SEGMENTS
 
 if TYPE_CHECKING:
     from ukemi.sdk.request_counts import Reporter
+    from ukemi.sdk.storm import StormGuard
     from ukemi.sdk.user import Jwt
 
 UserOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
@@ -26,6 +27,9 @@ class Runtime:
     expected_level: str = "warning"
     fills_frames: bool = False
     """Whether we put variables and source lines into events (`frames`), and not sentry-sdk."""
+    storm: "StormGuard | None" = None
+    tells_repeats: bool = False
+    """Whether the server knows the item that tells what the storm guard counted."""
     sampler: "Callable[[str, bool | None], float] | None" = None
     """Rate of a request by its path and its caller's decision; None: sentry-sdk decides by options of the app's own."""
     internal: dict[str, int] = field(default_factory=dict)

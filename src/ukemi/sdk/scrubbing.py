@@ -9,7 +9,7 @@ import dataclasses
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.transport import HttpTransport, Transport
 
 from ukemi.privacy import Rules, find_user_names, scrub
-from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
+from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.frames import fill_frames
 
@@ -34,11 +34,21 @@ _MARK: Final = "__ukemi_mark__"
 _ALREADY_SCRUBBED: Final = frozenset({"event", "transaction"})
 _TYPED: Final = frozenset({"log", "trace_metric", "span"})
 """Lists of things whose attributes say their type."""
-_OURS: Final = frozenset({REQUEST_COUNTS_ITEM, "client_report"})
+_OURS: Final = frozenset({REQUEST_COUNTS_ITEM, REPEATS_ITEM, "client_report"})
 """Numbers, route templates and names of our own making."""
 _here = threading.local()
 
-request_at_hand: ContextVar[object | None] = ContextVar("ukemi_request_at_hand", default=None)
+
+class AtHand:
+    """The request that is being served. Its ASGI scope is let go with it, for marks on kept exceptions live on."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: Mapping[str, Any] | None) -> None:
+        self.scope = scope
+
+
+request_at_hand: ContextVar[AtHand | None] = ContextVar("ukemi_request_at_hand", default=None)
 """Tells requests apart; None outside of any, as in the server's own log."""
 
 
@@ -48,7 +58,7 @@ class _Mark:
 
     event_id: str
     is_out: bool
-    request: object | None
+    request: AtHand | None
 
 
 def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | None:
@@ -66,12 +76,12 @@ def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | 
         if known is not None and known.event_id != event_id:
             _here.is_duplicate = True  # not lost: its fate was decided before, see `behind_door`
             return None
-        _mark(error, event_id, is_out=False)
+        mark(error, event_id, is_out=False)
         _fill(event, error, hint)
     changed = event if first is None else first(event, hint)
     scrubbed = None if changed is None else _scrubbed(changed)
     if scrubbed is not None and error is not None:
-        _mark(error, event_id, is_out=True)
+        mark(error, event_id, is_out=True)
     return scrubbed
 
 
@@ -115,14 +125,15 @@ def _mark_of(error: BaseException) -> _Mark | None:
     return None if is_of_another else known
 
 
-def _mark(error: BaseException, event_id: str, *, is_out: bool) -> None:
+def mark(error: BaseException, event_id: str, *, is_out: bool) -> None:
+    """Note on an exception what became of it."""
     note = _Mark(event_id, is_out, request_at_hand.get())
     try:
         BaseException.__setattr__(error, _MARK, note)  # past a __setattr__ that forbids writing, as frozen classes have
     except (AttributeError, TypeError):
         report_internal("mark_failed")
     if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        _mark(error.exceptions[0], event_id, is_out=is_out)
+        mark(error.exceptions[0], event_id, is_out=is_out)
 
 
 def report_internal(name: str) -> None:

@@ -17,9 +17,9 @@ from sentry_sdk.transport import Transport
 from sentry_sdk.utils import BadDsn, Dsn
 
 from ukemi.privacy import Rules
-from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
+from ukemi.protocol.vocabulary import REPEATS_ITEM, REPEATS_VERSION, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
-from ukemi.sdk.handlers import global_exception_handler, http_exception_handler
+from ukemi.sdk.handlers import capture_answers, global_exception_handler, http_exception_handler
 from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
 from ukemi.sdk.request_counts import Report, Reporter, RequestCounter
@@ -39,6 +39,7 @@ from ukemi.sdk.scrubbing import (
     report_internal,
     was_met,
 )
+from ukemi.sdk.storm import PER_MINUTE, StormGuard
 from ukemi.sdk.user import Jwt
 
 log = logging.getLogger("ukemi")
@@ -70,6 +71,7 @@ def init(
     health_paths: Collection[str] = HEALTH_SEGMENTS,
     expected_failures: str = "warning",
     rules: Rules | None = None,
+    storm_guard: int = PER_MINUTE,
     **sentry_options: Any,
 ) -> Status:
     """
@@ -88,6 +90,8 @@ def init(
         critical_paths, health_paths: path segments, see `make_traces_sampler`. Health checks are not counted.
         expected_failures: level of failures that a user can cause alone; `error` makes them page too.
         rules: further rules for scrubbing.
+        storm_guard: of one error (type, place, route), so many events a minute are sent whole; further ones are counted
+            and told as a number. 0: all are sent.
         sentry_options: anything else that `sentry_sdk.init` takes.
     """
     dsn = os.environ.get("SENTRY_DSN", "") if dsn is None else dsn
@@ -128,7 +132,11 @@ def init(
     except Exception as error:  # the border to the host app: an option that this version of sentry-sdk does not take
         return _done(app, Status(False, f"Error tracking is off: sentry-sdk refused ({error})."), logging.ERROR)
     # After sentry-sdk, for what is registered last runs first at exit: the last report comes before the last flush.
-    counter = Reporter(RequestCounter(environment, release or ""), _send_counts) if _takes_counts(target) else None
+    storm = StormGuard(storm_guard) if storm_guard else None
+    counter = None
+    if _takes_counts(target):
+        repeats = partial(_send_repeats, storm) if storm else lambda: None
+        counter = Reporter(RequestCounter(environment, release or ""), _send_counts, repeats)
     runtime.install(
         Runtime(
             is_on=True,
@@ -138,6 +146,8 @@ def init(
             health=lowered(health_paths),
             counter=counter,
             expected_level=expected_failures,
+            storm=storm,
+            tells_repeats=counter is not None,
             fills_frames=not _shapes_frames(sentry_options),
             sampler=None
             if "traces_sampler" in sentry_options
@@ -162,8 +172,8 @@ def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
         ended: say good-bye, too: from now on this process's silence means nothing.
     """
     counter = runtime.current().counter
-    if ended and counter:
-        counter.end()
+    if counter:
+        counter.end() if ended else counter.tell_beside()
     try:
         sentry_sdk.flush(timeout=timeout_s)
     except Exception:  # the border to the host app
@@ -245,6 +255,7 @@ def _install(app: Any) -> None:
         handlers[HTTPException] = http_exception_handler
     if getattr(app, "_ukemi_wrapped", False):
         return
+    capture_answers(app)
     build: Callable[[], Any] = app.build_middleware_stack
     app.build_middleware_stack = lambda: UkemiMiddleware(build())
     if app.middleware_stack is not None:  # the app has begun already, for `init` is called in its start
@@ -310,8 +321,20 @@ class _LateReport(PayloadRef):
 
 
 def _send_counts(render: Callable[[], Report]) -> None:
+    _send_item(Item(_LateReport(render), type=REQUEST_COUNTS_ITEM))
+
+
+def _send_repeats(storm: StormGuard) -> None:
+    """Tell what was only counted since the last time."""
+    counts = storm.drain()
+    if counts:
+        repeats = [{"event_id": event_id, "count": count} for event_id, count in counts.items()]
+        _send_item(Item(PayloadRef(json={"version": REPEATS_VERSION, "repeats": repeats}), type=REPEATS_ITEM))
+
+
+def _send_item(item: Item) -> None:
     transport: Transport | None = sentry_sdk.get_client().transport
     if transport is not None:
         envelope = Envelope()
-        envelope.add_item(Item(_LateReport(render), type=REQUEST_COUNTS_ITEM))
+        envelope.add_item(item)
         transport.capture_envelope(envelope)

@@ -14,7 +14,8 @@ from ukemi.sdk.runtime import Runtime
 class Jwt:
     """How the app signs its tokens. Only tokens that verify give a user."""
 
-    key: str
+    key: str | Sequence[str]
+    """Several while keys are exchanged: a token may be signed with any of them."""
     algorithms: Sequence[str]
     """Explicit, such as `["HS256"]`: what the token itself says is not trusted."""
     audience: str | None = None
@@ -63,18 +64,8 @@ def _plain(value: Any) -> Any:
 
 def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
     token = _token(scope, jwt.cookie)
-    if not token:
-        return None
-    try:
-        claims = pyjwt.decode(
-            token,
-            jwt.key,
-            algorithms=list(jwt.algorithms),
-            audience=jwt.audience,
-            issuer=jwt.issuer,
-            options={"verify_aud": jwt.audience is not None, "verify_sub": False},  # ids may be numbers
-        )
-    except pyjwt.PyJWTError:
+    claims = _verified(token, jwt) if token else None
+    if claims is None:
         return None
     return {
         "id": claims.get(jwt.id_claim),
@@ -83,6 +74,24 @@ def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
         "role": claims.get("role"),
         "tier": claims.get("tier"),
     }
+
+
+def _verified(token: str, jwt: Jwt) -> dict[str, Any] | None:
+    """The claims of a token that one of the keys verifies."""
+    for key in [jwt.key] if isinstance(jwt.key, str) else jwt.key:
+        try:
+            claims: dict[str, Any] = pyjwt.decode(
+                token,
+                key,
+                algorithms=list(jwt.algorithms),
+                audience=jwt.audience,
+                issuer=jwt.issuer,
+                options={"verify_aud": jwt.audience is not None, "verify_sub": False},  # ids may be numbers
+            )
+        except pyjwt.PyJWTError:
+            continue
+        return claims
+    return None
 
 
 def _token(scope: Scope, cookie: str | None) -> str | None:

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -37,8 +37,9 @@ from ukemi.collector.store.database import Database, Tx
 from ukemi.privacy import DEFAULT_RULES
 from ukemi.protocol.client_report import read_client_report
 from ukemi.protocol.errors import PayloadError
+from ukemi.protocol.repeats import Repeat, read_repeats
 from ukemi.protocol.request_counts import read_request_counts
-from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY
+from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REPEATS_ITEM, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY
 
 log = structlog.get_logger("ukemi.digest")
 
@@ -46,6 +47,13 @@ BATCH_ITEMS: Final = 200
 BATCH_BYTES: Final = 8 << 20
 BATCH_S: Final = 0.2
 """A batch is cut after this time of understanding, so that due alerts run between two batches."""
+
+
+class Repeated(NamedTuple):
+    """So often an event happened again, as an item told."""
+
+    item: SpoolItem
+    repeat: Repeat
 
 
 class Digest:
@@ -78,6 +86,7 @@ class Digest:
         counts: Counter[outcomes.OutcomeKey] = Counter()
         understood: list[Understood] = []
         reports: list[requests.Report] = []
+        repeats: list[Repeated] = []
         began_s = time.monotonic()
         done = items[-1].position
         for item in items:
@@ -86,6 +95,8 @@ class Digest:
                     log.warning("item of a project that is not here", project=item.project_id)
                 elif item.item_type == "event":
                     understood.append(understand(item, self._rules))
+                elif item.item_type == REPEATS_ITEM:
+                    repeats += [Repeated(item, one) for one in read_repeats(item.payload)]
                 else:
                     self._take_signal(item, reports, counts)
             except PayloadError as error:
@@ -98,6 +109,7 @@ class Digest:
                 break
         with self._database.write() as tx:
             self._write_events(tx, understood, counts, clock.now_us())
+            _write_repeats(tx, repeats, counts)
             requests.add(tx, reports)
             outcomes.add(tx, counts)
             cursors.advance(tx, self._spool.spool_id, lane, done)
@@ -159,6 +171,32 @@ class Digest:
             counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "accepted", ""] += 1
         for one in planned.duplicates:
             counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "duplicate", "event_id"] += 1
+
+
+def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes.OutcomeKey]) -> None:
+    """
+    Add what an SDK only counted to the issues of the events that stand for it.
+
+    It has its own outcome, `sampled`: it happened and is counted, and no event of it is kept.
+    """
+    if not repeats:
+        return
+    ids = {(item.project_id, bytes.fromhex(repeat.event_id)) for item, repeat in repeats}
+    places = events.places(tx, ids, repeats[-1].item.received_us)
+    bumps: dict[tuple[int, str], issues.IssueDelta] = {}
+    rolled: Counter[tuple[int, str, str, str, int]] = Counter()
+    for item, repeat in repeats:
+        place = places.get((item.project_id, bytes.fromhex(repeat.event_id)))
+        fate, reason = ("sampled", "storm") if place else ("invalid", "unknown_event")
+        counts[item.project_id, _minute(item), "error", fate, reason] += repeat.count
+        if place is None:
+            continue
+        key = (item.project_id, place.issue_id)
+        before = bumps[key].event_count if key in bumps else 0
+        bumps[key] = issues.IssueDelta(*key, place.level, place.title, item.received_us, before + repeat.count, 0)
+        rolled[(*key, place.environment, place.release, item.received_us)] += repeat.count
+    issues.bump(tx, list(bumps.values()))
+    rollups.add(tx, rolled)
 
 
 def _write_issues(tx: Tx, planned: Plan) -> None:

@@ -6,16 +6,17 @@ from typing import Final
 from ukemi.collector.core.clock import MINUTE_US
 from ukemi.collector.core.outcome import ACCEPTED, Outcome
 from ukemi.collector.spool.item import Lane
-from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY, Category
+from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REPEATS_ITEM, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY, Category
 
 LANES: Final[dict[str, Lane]] = {
     "event": Lane.EVENTS,
     REQUEST_COUNTS_ITEM: Lane.SIGNALS,
     "client_report": Lane.SIGNALS,
+    REPEATS_ITEM: Lane.EVENTS,  # behind the events that it counts
 }
 """The item types that are kept, and the lane they take. All others end here, counted as `not_kept`."""
 
-_SERVER_ONLY: Final = {REQUEST_COUNTS_ITEM, "session", "sessions"}
+_SERVER_ONLY: Final = {REQUEST_COUNTS_ITEM, REPEATS_ITEM, "session", "sessions"}
 """A browser key is public: what alerts about a service stand on must not come from it."""
 
 

@@ -56,6 +56,33 @@ def insert(tx: Tx, rows: Sequence[EventRow]) -> None:
         tx.execute(sa.insert(schema.event), [msgspec.structs.asdict(row) for row in rows])
 
 
+class EventPlace(msgspec.Struct, frozen=True):
+    """Where an event was filed: what counting it again needs."""
+
+    issue_id: str
+    level: str
+    title: str
+    environment: str
+    release: str
+    key_kind: str
+
+
+def places(tx: Tx, ids: Collection[tuple[int, bytes]], received_us: int) -> dict[tuple[int, bytes], EventPlace]:
+    """Where the events of these (project_id, event id) were filed, those of the latest days."""
+    c = schema.event.c
+    columns = [c[name] for name in EventPlace.__struct_fields__]
+    today = day_of(received_us)
+    found: dict[tuple[int, bytes], EventPlace] = {}
+    for project_id in {project for project, _ in ids}:
+        wanted = [event_id for project, event_id in ids if project == project_id]
+        query = sa.select(c.id, *columns).where(
+            c.project_id == project_id, c.received_day.in_([today - 1, today, today + 1]), c.id.in_(wanted)
+        )
+        for row in tx.execute(query).mappings():
+            found[project_id, row["id"]] = EventPlace(**{name: row[name] for name in EventPlace.__struct_fields__})
+    return found
+
+
 def issue_of(tx: Tx, project_id: int, event_id: str) -> tuple[str, str] | None:
     """Issue id and short name (WWMAA-12) of an event by its id of 32 hex digits; None while it is not stored."""
     event, issue, project = schema.event.c, schema.issue.c, schema.project.c
