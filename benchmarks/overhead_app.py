@@ -21,6 +21,7 @@ elif VARIANT.startswith("ukemi"):
         environment="benchmark",
         release="bench@1",
         traces_sample_rate=RATE,
+        storm_guard=0 if "whole" in VARIANT else 5,
         pii_key="k" * 32,
         jwt=ukemi.sdk.Jwt(key=os.environ["JWT_SECRET"], algorithms=["HS256"]),
     )

@@ -81,7 +81,7 @@ def report(stack: Stack, traffic: Traffic) -> bool:
     print()
     print(f"Requests served      {traffic.requests}")
     print(f"Errors sent          {caused.errors}")
-    print(f"Events stored        {sum(issue['event_count'] for issue in issues)}")
+    print(f"Errors counted       {sum(issue['event_count'] for issue in issues)}")
     print(f"Issues found         {len(issues)}")
     for issue in issues:
         print(f"  {issue['name']:<10} {issue['level']:<8} {issue['event_count']:>3} × {issue['title'][:80]}")

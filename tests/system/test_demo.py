@@ -14,7 +14,7 @@ def test_the_demo_sees_every_error_arrive_and_every_alert_delivered():
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    sent, stored = (int(re.search(rf"{what}\s+(\d+)", done.stdout)[1]) for what in ("Errors sent", "Events stored"))
+    sent, stored = (int(re.search(rf"{what}\s+(\d+)", done.stdout)[1]) for what in ("Errors sent", "Errors counted"))
     assert sent == stored >= 15
     for rule in ("new error type", "critical path", "API downtime"):
         assert re.search(rf"{rule}\s+.*slack.*\d\.\d\d s", done.stdout)
