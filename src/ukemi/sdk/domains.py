@@ -5,6 +5,7 @@ What a user can cause alone (a declined card, a wrong password) is an *expected*
 `expected`, so that it does not page. `init(expected_failures="error")` makes every tracked failure page.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +13,8 @@ import sentry_sdk
 
 from ukemi.sdk import runtime
 from ukemi.sdk.capture import capture_exception
-from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.request import route_of
+from ukemi.sdk.scrubbing import report_internal, request_at_hand
 
 USER_CAUSED_AUTH: Final = frozenset(
     {
@@ -28,6 +30,10 @@ USER_CAUSED_AUTH: Final = frozenset(
     }
 )
 """Reasons of `track_auth_error` that a user can cause alone."""
+
+
+_ID: Final = re.compile(r"\d+|(?=.*\d)[0-9a-fA-F-]{8,}|[a-z]+_(?=.*\d)\w{8,}")
+"""Numbers, UUIDs and hashes, and ids such as `cus_9s6XKzkNRiz8i3`."""
 
 
 def track_payment_error(
@@ -99,9 +105,14 @@ def track_api_error(
     *,
     expected: bool = False,
 ) -> str | None:
-    """Capture a failed endpoint, grouped by endpoint and status code."""
+    """
+    Capture a failed endpoint, grouped by endpoint and status code.
+
+    Args:
+        endpoint: a template such as `/members/{id}`, or a path: it is grouped by its template, ids do not count.
+    """
     facts = {"endpoint": endpoint, "status_code": status_code, "method": method}
-    return _track(exc, "api", facts, [endpoint, status_code], expected)
+    return _track(exc, "api", facts, [_template(endpoint) if endpoint else None, status_code], expected)
 
 
 def track_database_error(
@@ -122,6 +133,14 @@ def _track(
     fingerprint = ["{{ default }}", domain, *(str(part) for part in group_by if part is not None)]
     known = {name: value for name, value in facts.items() if value is not None}
     return capture_exception(exc, {domain: {**_context(domain), **known}}, tags, level, fingerprint)
+
+
+def _template(endpoint: str) -> str:
+    """What an endpoint is without the ids in it: each would be an issue of its own."""
+    path = str(endpoint).split("?", 1)[0]
+    at_hand = request_at_hand.get()
+    route = route_of(at_hand.scope) if at_hand and at_hand.scope and at_hand.scope.get("path") == path else None
+    return route or "/".join("{id}" if _ID.fullmatch(part) else part for part in path.split("/"))
 
 
 def _context(name: str) -> dict[str, Any]:

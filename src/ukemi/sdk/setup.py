@@ -1,9 +1,11 @@
 """Set-up in one call."""
 
+import copy
 import dataclasses
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Final
@@ -209,15 +211,32 @@ def _shapes_frames(sentry_options: dict[str, Any]) -> bool:
 
 
 class _Logging(LoggingIntegration):
-    """sentry-sdk's own, but it leaves out what was met before: the server logs every error that passed us already."""
+    """
+    sentry-sdk's own, but it leaves out what was met before: the server logs every error that passed us already.
+
+    And `log.error(f"failed: {error}")` while that error is handled is the error, as `log.exception` is: as a text it would
+    be a second event, and another issue for each id that stands in it.
+    """
 
     def _handle_record(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
+        error = record.exc_info[1] if record.exc_info else _told(record)
         if error is not None and self._handler is not None and was_met(error):
             if self._breadcrumb_handler is not None and record.levelno >= self._breadcrumb_handler.level:
                 self._breadcrumb_handler.handle(record)
             return
+        if error is not None and not record.exc_info:
+            record = copy.copy(record)  # the app's own log stays as it is
+            record.exc_info = (type(error), error, error.__traceback__)
         super()._handle_record(record)
+
+
+def _told(record: logging.LogRecord) -> BaseException | None:
+    """The error at hand, when the record tells it as text."""
+    error = sys.exc_info()[1]
+    try:
+        return error if error is not None and str(error) and str(error) in record.getMessage() else None
+    except Exception:  # the host's own code
+        return None
 
 
 def _integrations(given: Collection[Integration]) -> list[Integration]:

@@ -2,7 +2,11 @@
 
 import asyncio
 import functools
+import gc
+import json
+import logging
 import threading
+import weakref
 
 import jwt as pyjwt
 import pytest
@@ -12,6 +16,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
 
 import ukemi.sdk
+from ukemi.collector.core.fingerprint import fingerprint
+from ukemi.protocol.event import read_event
+from ukemi.sdk import runtime
+from ukemi.sdk.scrubbing import before_send_transaction
 
 SECRET = "opensesame4711"
 TOKEN_KEY = "a key of thirty-two bytes or more, for HS256"
@@ -24,6 +32,10 @@ class GatewayDown(Exception):
 
 def charge():
     raise GatewayDown("no answer")
+
+
+def throw(error):
+    raise error
 
 
 async def passes_on(request, call_next):
@@ -375,3 +387,373 @@ def test_a_websockets_handler_that_answers_with_nothing_is_let_be(init, sent, se
     serve(app).run(scope, {"type": "websocket.connect"})
 
     assert (closed, sent.events()) == ([GatewayDown], [])
+
+
+# One event per error
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR, logging.CRITICAL])
+@pytest.mark.parametrize("told", ["payment of order 7f3a9c failed: {}", "{}"])
+def test_an_error_that_is_logged_as_text_and_raised_is_one_event(init, sent, serve, caplog, told, level):
+    """`log.error(f"… {error}")` beside the capture doubles events, and the ids in the text make an issue of each."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def fail():
+        try:
+            charge()
+        except GatewayDown as error:
+            logging.getLogger("shop").log(level, told.format(error))
+            logging.getLogger("shop").log(level, "it says %s", error)
+            raise
+
+    init(app)
+    answer = serve(app).get("/")
+
+    assert [value["type"] for value in sent.event()["exception"]["values"]] == ["GatewayDown"]
+    assert answer.json()["event_id"] == sent.event()["event_id"]
+    assert [record.exc_info for record in caplog.records] == [None, None], "the app's own log is as it was"
+
+
+def test_an_error_that_is_only_logged_as_text_is_an_event_with_its_stack(init, sent):
+    init()
+    try:
+        charge()
+    except GatewayDown as error:
+        logging.getLogger("shop").error("gave up: %s", error)  # noqa: TRY400 - as many apps do
+
+    [value] = sent.event()["exception"]["values"]
+    assert value["stacktrace"]["frames"][-1]["function"] == "charge"
+    assert sent.event()["logentry"]["message"] == "gave up: %s"
+
+
+def test_what_is_logged_while_an_error_is_handled_and_is_another_thing_is_an_event_of_its_own(init, sent):
+    init()
+    try:
+        charge()
+    except GatewayDown as error:
+        ukemi.sdk.capture_exception(error)
+        logging.getLogger("shop").error("the refund of order %d failed, too", 7)  # noqa: TRY400 - as many apps do
+
+    assert ["exception" in event for event in sent.events()] == [True, False]
+
+
+def test_a_record_that_cannot_be_read_does_no_harm(init, sent, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise LookupError("no words")
+
+    init()
+    for error in (Unspeakable(), GatewayDown("no answer")):
+        try:
+            throw(error)
+        except Exception:
+            logging.getLogger("shop").error("%d orders", "seven")  # noqa: TRY400 - as many apps do
+
+    assert runtime.current().internal == {}
+
+
+def test_a_captured_exception_can_be_forgotten(init, sent, serve):
+    """Whoever remembers the last exception to know it again keeps its frames, and all that stands in them, in memory."""
+    app, seen = FastAPI(), []
+
+    class Basket(list):
+        pass
+
+    @app.get("/")
+    async def fail():
+        basket = Basket()
+        seen.append(weakref.ref(basket))
+        raise GatewayDown(len(basket))
+
+    init(app)
+    serve(app).get("/")
+    gc.collect()
+
+    assert len(sent.events()) == 1
+    assert seen[0]() is None
+
+
+def test_a_middleware_of_the_frameworks_kind_leaves_no_noise(init, sent, serve):
+    """Its streams break off with errors of their own when the app fails, which are nobody's problem."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def fail():
+        raise GatewayDown("no answer")
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=passes_on)
+    init(app)
+    serve(app).get("/")
+
+    assert [value["type"] for value in sent.event()["exception"]["values"]] == ["GatewayDown"]
+    assert not issubclass(ukemi.sdk.UkemiMiddleware, BaseHTTPMiddleware), "it serves websockets and streams, too"
+
+
+def test_a_scrubber_that_fails_says_so_once_and_makes_no_events_of_it(init, sent, caplog):
+    """A hook that logs its own failure as an error is asked about that error, and about that one, …"""
+
+    class Unreadable(dict):
+        def items(self):
+            raise RuntimeError("no")
+
+    init(before_send=lambda event, hint: {**event, "extra": Unreadable(a=1)})
+    for number in range(3):
+        logging.getLogger("shop").error("broken %d", number)
+
+    ours = [record for record in caplog.records if record.name == "ukemi" and record.levelno >= logging.WARNING]
+    assert (sent.events(), len(ours), runtime.current().internal) == ([], 1, {"scrub_failed": 3})
+
+
+# Grouping
+
+
+def grouped(sent) -> list[bytes]:
+    return [fingerprint(read_event(event)).hash for event in sent.events()]
+
+
+@pytest.mark.parametrize(
+    ("track", "facts"),
+    [
+        (ukemi.sdk.track_payment_error, {"payment_method": "card"}),
+        (ukemi.sdk.track_auth_error, {"auth_method": "password"}),
+        (ukemi.sdk.track_database_error, {"operation": "INSERT", "table": "member"}),
+        (ukemi.sdk.track_api_error, {"endpoint": "/members", "status_code": 502}),
+        (ukemi.sdk.track_subscription_error, {"action": "renew"}),
+    ],
+)
+def test_another_cause_and_another_place_is_another_issue(init, sent, track, facts):
+    """One fingerprint for all failures of a domain hides a deadlock behind a time-out, and nothing new looks new."""
+
+    def in_the_shop(error):
+        try:
+            throw(error)
+        except Exception as caught:
+            track(caught, **facts)
+
+    def in_the_cellar(error):
+        try:
+            throw(error)
+        except Exception as caught:
+            track(caught, **facts)
+
+    init()
+    in_the_shop(GatewayDown("no answer"))
+    in_the_shop(GatewayDown("no answer"))
+    in_the_shop(TimeoutError("too long"))
+    in_the_cellar(GatewayDown("no answer"))
+
+    first, again, cause, place = grouped(sent)
+    assert first == again
+    assert len({first, cause, place}) == 3
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "counts"),
+    [
+        ("/members/{id}", "/members/{id}"),
+        ("/members/17", "/members/{id}"),
+        ("/members/17?token=x", "/members/{id}"),
+        ("/v1/orders/0b0e7a52-6f0c-4b7e-9d7e-0d6c0a8f6f11/lines", "/v1/orders/{id}/lines"),
+        ("/customers/cus_9s6XKzkNRiz8i3", "/customers/{id}"),
+        ("/oauth2/token", "/oauth2/token"),
+        ("stripe", "stripe"),
+    ],
+)
+def test_ids_in_an_endpoint_make_no_issues_of_their_own(init, sent, endpoint, counts):
+    init()
+    ukemi.sdk.track_api_error(GatewayDown("no answer"), endpoint=endpoint, status_code=502)
+    assert sent.event()["fingerprint"] == ["{{ default }}", "api", counts, "502"]
+
+
+def test_the_path_of_the_request_is_grouped_by_its_route(init, sent, serve):
+    app = FastAPI()
+
+    @app.get("/members/{name}")
+    async def member(request: Request, name: str):
+        ukemi.sdk.track_api_error(GatewayDown("no answer"), endpoint=request.url.path)
+
+    init(app)
+    serve(app).get("/members/kano")
+    assert sent.event()["fingerprint"] == ["{{ default }}", "api", "/members/{name}"]
+
+
+def test_paths_are_no_tags(init, sent, serve):
+    """A tag or a transaction's name for each path is as many as there are members."""
+    app = FastAPI()
+
+    @app.get("/members/{name}")
+    async def member(name: str):
+        raise GatewayDown("no answer")
+
+    init(app, traces_sample_rate=1.0)
+    serve(app).get("/members/kano")
+
+    [transaction] = sent.items("transaction")
+    for told in (sent.event(), transaction):
+        assert told["transaction"] == "GET /members/{name}"
+        assert "kano" not in str(told.get("tags"))
+
+
+# What leaves
+
+
+HEADERS = {
+    "AUTHORIZATION": f"Bearer {SECRET}",
+    "cookie": f"session={SECRET}",
+    "X-API-KEY": SECRET,
+    "Stripe-Signature": f"t=1,v1={SECRET}",
+    "X-Forwarded-For": "203.0.113.77",
+    "Forwarded": "for=203.0.113.77;proto=https",
+    "X-Real-Ip": "203.0.113.77",
+    "CF-Connecting-IP": "203.0.113.77",
+    "Set-Cookie": f"session={SECRET}; HttpOnly",
+}
+
+
+@pytest.mark.filterwarnings("ignore:The send_default_pii option is deprecated")
+@pytest.mark.parametrize("options", [{}, {"attach_stacktrace": True, "send_default_pii": True}], ids=["plain", "more"])
+@pytest.mark.parametrize("told", ["by itself", "add_request_context", "local", "local of a log", "transaction"])
+def test_no_header_leaves_by_another_door(init, sent, serve, told, options):
+    """Headers that are filtered in the request stand raw in a context, in a frame's variables, in a list of pairs."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def fail(request: Request):
+        if told == "add_request_context":
+            ukemi.sdk.add_request_context(request)
+            ukemi.sdk.set_context("request", {"headers": dict(request.headers), "raw": request.headers.raw})
+        raw = request.scope["headers"] if told.startswith("local") else None
+        if told == "local of a log":
+            logging.getLogger("shop").error("%d headers", len(raw))
+            return
+        raise GatewayDown("no answer")
+
+    init(app, traces_sample_rate=1.0 if told == "transaction" else 0.0, **options)
+    serve(app).get(f"/?token={SECRET}&signature={SECRET}", headers=HEADERS)
+
+    everything = sent.everything()
+    assert sent.envelopes
+    assert SECRET not in everything
+    assert "203.0.113.77" not in everything
+
+
+PLACES = {
+    "exception's value": {"exception": {"values": [{"type": "E", "value": "{}"}]}},
+    "frame's variables": {"exception": {"values": [{"stacktrace": {"frames": [{"vars": {"dsn": "{}"}}]}}]}},
+    "thread's frame": {"threads": {"values": [{"stacktrace": {"frames": [{"vars": {"dsn": "{}"}}]}}]}},
+    "log entry": {"logentry": {"message": "{}", "formatted": "{}", "params": ["{}"]}},
+    "breadcrumb": {"breadcrumbs": {"values": [{"message": "{}", "data": {"list": [["{}"]]}}]}},
+    "context": {"contexts": {"job": {"arguments": [{"deep": [{"deeper": "{}"}]}]}}},
+    "extra, a list at its root": {"extra": {"sys.argv": ["--url", "{}"], "body": [["{}"]]}},
+    "tag": {"tags": {"where": "{}"}},
+    "URL": {"request": {"url": "{}"}},
+    "cookies": {"request": {"cookies": {"theme": "{}"}}},
+    "server's environment": {"request": {"env": {"DATABASE": "{}"}}},
+    "body, a list at its root": {"request": {"data": [{"a": ["{}"]}]}},
+    "user": {"user": {"username": "someone", "note": "{}"}},
+    "span": {"type": "transaction", "spans": [{"description": "{}", "data": {"x": "{}"}}]},
+    "fingerprint": {"fingerprint": ["{{ default }}", "{}"]},
+    "name of the server": {"server_name": "{}"},
+}
+
+
+def planted(tree, text):
+    if isinstance(tree, dict):
+        return {key: planted(value, text) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [planted(value, text) for value in tree]
+    return text if tree == "{}" else tree.replace("{}", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"postgresql://shop:{SECRET}@db.internal/shop", SECRET),
+        (f"https://u:{SECRET}@shop.example.org/", SECRET),
+        (f"Bearer {SECRET}{SECRET}", SECRET),
+        (f"sk_live_{SECRET}{SECRET}", SECRET),
+        (f"passwd={SECRET}", SECRET),
+        (f"pwd: {SECRET}", SECRET),
+        (f"token={SECRET}", SECRET),
+        ("378282246310005", "378282246310005"),
+        ("4111111111111111", "4111111111111111"),
+        ("ssn 123456789", "123456789"),
+        ("kano@dojo.example.org", "kano@dojo"),
+        ("203.0.113.77", "203.0.113.77"),
+    ],
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_leaves_from_no_place_of_an_event(init, place, text, secret):
+    """A filter that knows some places, or keys alone, lets secrets out through all others."""
+    init()
+    hook = before_send_transaction if place == "span" else ukemi.sdk.before_send
+    event = {"event_id": "1" * 32, **planted(PLACES[place], text)}
+    assert secret not in str(hook(event, {}))
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({"password": "correct horse battery"}, {"password": "[Filtered]"}),
+        ({"password": b"correct horse", "pin": (1, 2), "secret": 17}, {"password": "[Filtered]"}),
+        ({"order": "1234 5678 9012 3456"}, {"order": "1234 5678 9012 3456"}),
+        ({"query": "page=2&next=/home"}, {"query": "page=2&next=/home"}),
+    ],
+)
+def test_a_value_goes_as_a_whole_and_what_is_none_stays(init, given, left):
+    """Half of a pass phrase is a leak, and a number of an order is no card."""
+    init()
+    event = ukemi.sdk.before_send({"event_id": "1" * 32, "extra": dict(given)}, {})
+    assert {key: event["extra"][key] for key in left} == left
+    assert "horse" not in str(event)
+
+
+def test_what_follows_a_secret_in_a_text_stays(init):
+    init()
+    event = {"event_id": "1" * 32, "message": f"password={SECRET}&next=/home&page=2", "extra": {}}
+    event["extra"]["body"] = json.dumps({"password": "correct horse battery", "page": 2})
+    scrubbed = ukemi.sdk.before_send(event, {})
+
+    assert scrubbed["message"].endswith("&next=/home&page=2")
+    assert scrubbed["extra"]["body"].endswith(', "page": 2}')
+    assert "horse" not in scrubbed["extra"]["body"]
+
+
+def test_the_hash_of_an_address_says_nothing_without_the_key(init, sent):
+    """There are so few addresses that all plain hashes of them can be listed in an hour."""
+    for key in ("one key", "another key", None):
+        init(pii_key=key)
+        ukemi.sdk.add_user_context(7, "kano@dojo.example.org", "kano.jigoro", ip_address="203.0.113.77")
+        ukemi.sdk.capture_message("hello")
+
+    one, another, none = (event["user"] for event in sent.events())
+    for name in ("email", "username", "ip_address"):
+        assert one[name] != another[name]
+        assert "hmac:" not in none.get(name, "")
+    assert "kano" not in sent.everything()
+
+
+# What init makes of its settings
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "environment"),
+    [("", "", "production"), (None, "", "production"), ("", "staging", "staging"), ("test", "staging", "test")],
+)
+def test_an_empty_environment_is_none(init, sent, monkeypatch, argument, variable, environment):
+    """An empty setting that wins over the others gives events of no environment."""
+    monkeypatch.setenv("SENTRY_ENVIRONMENT", variable)
+    init(environment=argument)
+    ukemi.sdk.capture_message("hello")
+    assert sent.event()["environment"] == environment
+
+
+def test_an_app_that_nothing_tracks_promises_nothing(serve):
+    """`"event_id": null` beside “our team has been notified” is a lie."""
+    app = failing()
+    ukemi.sdk.init(app, dsn="")
+    assert serve(app).get("/gateway").json() == {"detail": "Internal Server Error"}
+    assert serve(app).get("/unavailable").json() == {"detail": "later"}
