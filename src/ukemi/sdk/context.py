@@ -44,9 +44,9 @@ def _own_scope() -> sentry_sdk.Scope:
         here = asyncio.current_task() or here
     known = _runs_in.get()
     if request_at_hand.get() is None and here is not threading.main_thread() and not (known and known() is here):
-        sentry_sdk.Scope.set_isolation_scope(sentry_sdk.get_isolation_scope().fork())
+        sentry_sdk.Scope.set_isolation_scope(sentry_sdk.Scope.get_isolation_scope().fork())
         _runs_in.set(weakref.ref(here))
-    return sentry_sdk.get_isolation_scope()
+    return sentry_sdk.Scope.get_isolation_scope()
 
 
 @_guarded

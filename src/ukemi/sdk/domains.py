@@ -147,7 +147,7 @@ def _context(name: str) -> dict[str, Any]:
     """What the app said of the domain before, with `set_context`: the facts of the failure join it."""
     found: dict[str, Any] = {}
     try:
-        for scope in (sentry_sdk.get_isolation_scope(), sentry_sdk.get_current_scope()):
+        for scope in (sentry_sdk.Scope.get_isolation_scope(), sentry_sdk.Scope.get_current_scope()):
             found |= scope._contexts.get(name, {})  # noqa: SLF001 - there is no public way to read a context
     except Exception:  # the border to the host app
         report_internal("context_unreadable")

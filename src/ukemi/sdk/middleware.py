@@ -94,7 +94,7 @@ class _Served:
             stack.callback(setattr, at_hand, "scope", None)
             stack.callback(request_at_hand.reset, request_at_hand.set(at_hand))
             stack.enter_context(_quiet(sentry_sdk.isolation_scope()))
-            isolation = sentry_sdk.get_isolation_scope()
+            isolation = sentry_sdk.Scope.get_isolation_scope()
             isolation.clear_breadcrumbs()
             isolation.add_event_processor(self._describe)
             name = f"{self._scope.get('method', 'WEBSOCKET')} {self._scope.get('path', '')}"

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import sentry_sdk
+from sentry_sdk.consts import DEFAULT_OPTIONS
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.integrations import DidNotEnable, Integration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
@@ -127,7 +128,7 @@ def init(
         "before_send": partial(before_send, first=sentry_options.get("before_send")),
         "before_send_transaction": _after(sentry_options.get("before_send_transaction"), before_send_transaction),
         "event_scrubber": _NoScrubber(),
-        "disabled_integrations": [*sentry_options.get("disabled_integrations", ()), *_replaced_integrations()],
+        **_without_replaced(sentry_options),
     }
     try:
         sentry_sdk.init(**options)
@@ -300,6 +301,13 @@ def _after(first: Any, ours: Any) -> Any:
         return None if changed is None else ours(changed, hint)
 
     return both
+
+
+def _without_replaced(sentry_options: dict[str, Any]) -> dict[str, Any]:
+    """The option that switches off what we replace; before 2.11 there was only one for all that is found by itself."""
+    if "disabled_integrations" not in DEFAULT_OPTIONS:
+        return {"auto_enabling_integrations": False}
+    return {"disabled_integrations": [*sentry_options.get("disabled_integrations", ()), *_replaced_integrations()]}
 
 
 def _replaced_integrations() -> list[Integration]:

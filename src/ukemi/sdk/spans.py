@@ -1,11 +1,16 @@
 """Performance by hand: transactions and the spans in them, as context managers."""
 
+import inspect
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 import sentry_sdk
+from sentry_sdk.tracing import Span
 
 from ukemi.sdk.scrubbing import report_internal
+
+_NAME: Final = "name" if "name" in inspect.signature(Span.__init__).parameters else "description"
+"""What sentry-sdk calls the words of a span: `description` before 2.14."""
 
 
 def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
@@ -26,7 +31,8 @@ def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
 def start_span(op: str, description: str) -> AbstractContextManager[Any]:
     """A part of the transaction at hand."""
     try:
-        return sentry_sdk.start_span(op=op, name=description)
+        span: AbstractContextManager[Any] = sentry_sdk.start_span(**{"op": op, _NAME: description})
+        return span
     except Exception:  # the border to the host app
         report_internal("span_not_started")
         return nullcontext()

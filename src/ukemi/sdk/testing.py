@@ -142,13 +142,13 @@ class Captured:
 
         class Recording(Transport):
             def capture_envelope(self, envelope: Envelope) -> None:
-                captured._keep(envelope)  # noqa: SLF001 - our own
+                captured._keep(envelope)
 
             def record_lost_event(
                 self, reason: str, data_category: Any = None, item: Any = None, *, quantity: int = 1
             ) -> None:
                 category = item.data_category if item is not None else data_category
-                captured._lost += [reason] * quantity if category == "error" else []  # noqa: SLF001 - our own
+                captured._lost += [reason] * quantity if category == "error" else []
 
         options["spotlight"] = False  # a second way out
         return behind_door(Recording)(options)
@@ -239,8 +239,8 @@ def _own_scopes() -> Iterator[None]:
     module = sentry_sdk.scope
     isolation, current = module._isolation_scope.get(), module._current_scope.get()  # noqa: SLF001 - no public way
     with patch.object(module, "_global_scope", copy.copy(sentry_sdk.get_global_scope())):
-        module._isolation_scope.set(sentry_sdk.get_isolation_scope().fork())  # noqa: SLF001
-        module._current_scope.set(sentry_sdk.get_current_scope().fork())  # noqa: SLF001
+        module._isolation_scope.set(sentry_sdk.Scope.get_isolation_scope().fork())  # noqa: SLF001
+        module._current_scope.set(sentry_sdk.Scope.get_current_scope().fork())  # noqa: SLF001
         try:
             yield
         finally:
