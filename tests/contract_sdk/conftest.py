@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 import brotli
 import pytest
 from sentry_sdk.envelope import Envelope
+
+from ukemi.protocol.request_counts import RequestCounts, read_request_counts
 
 HERE = Path(__file__).parent
 KEY = "0123456789abcdef0123456789abcdef"
@@ -69,6 +72,23 @@ class Tracker(ThreadingHTTPServer):
     def handle_error(self, *_arguments: object) -> None:
         """Connections that are reset on purpose are no news."""
 
+    def last_reports(self) -> list[RequestCounts]:
+        """The last report of each process that counted requests, in the order of their first."""
+        last: dict[str, RequestCounts] = {}
+        for item in (item for envelope in self.envelopes for item in envelope.items):
+            if item.type == "ukemi_request_counts":
+                report = read_request_counts(item.get_bytes())
+                last[report.instance.id] = report
+        return list(last.values())
+
+    def counted(self) -> Counter[tuple[str, int]]:
+        """All requests of all processes by route and status."""
+        counts: Counter[tuple[str, int]] = Counter()
+        for report in self.last_reports():
+            for one in (route for bucket in report.buckets for route in bucket.routes):
+                counts[one.route, one.status] += one.count
+        return counts
+
     def items(self, item_type: str) -> list[Any]:
         items = [item for envelope in self.envelopes for item in envelope.items if item.type == item_type]
         return [json.loads(item.get_bytes()) for item in items]
@@ -86,12 +106,16 @@ def tracker() -> Iterator[Tracker]:
     tracker.server_close()
 
 
-class Shop:
-    """The app of `shop.py` under uvicorn."""
+UVICORN = ("-m", "uvicorn", "shop:app", "--app-dir", str(HERE), "--port", "0")
+PRELOADED = (str(HERE / "preloaded.py"),)
 
-    def __init__(self, folder: Path, dsn: str, **environment: str) -> None:
+
+class Shop:
+    """The app of `shop.py` under a server: what Python is to run."""
+
+    def __init__(self, folder: Path, dsn: str, *arguments: str, **environment: str) -> None:
         self.log = folder / "uvicorn.log"
-        command = [sys.executable, "-m", "uvicorn", "shop:app", "--app-dir", str(HERE), "--port", "0"]
+        command = [sys.executable, *(arguments or UVICORN)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, "SENTRY_DSN": dsn, **environment}
@@ -108,6 +132,13 @@ class Shop:
             time.sleep(0.02)
         pytest.fail(f"uvicorn does not listen: {self.log.read_text()}")
 
+    def wait_for_line(self, text: str, times: int) -> None:
+        """Until the log has `text` so many times."""
+        deadline_s = time.monotonic() + 30
+        while self.log.read_text().count(text) < times:
+            assert time.monotonic() < deadline_s, self.log.read_text()
+            time.sleep(0.02)
+
     def stop(self) -> int:
         """SIGTERM, and wait; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -123,8 +154,8 @@ class Shop:
 def start_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     started: list[Shop] = []
 
-    def start(dsn: str, **environment: str) -> Shop:
-        started.append(Shop(tmp_path, dsn, **environment))
+    def start(dsn: str, *arguments: str, **environment: str) -> Shop:
+        started.append(Shop(tmp_path, dsn, *arguments, **environment))
         return started[-1]
 
     yield start

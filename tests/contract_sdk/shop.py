@@ -1,6 +1,7 @@
 """A small app under a real server. Run by the tests: `uvicorn shop:app`."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -51,3 +52,29 @@ def stream() -> StreamingResponse:
         raise ValueError("midway")
 
     return StreamingResponse(rows())
+
+
+@app.get("/rows")
+def rows() -> StreamingResponse:
+    return StreamingResponse(str(number) for number in range(100))
+
+
+@app.get("/pid")
+async def pid() -> int:
+    """Holds the whole process up, so that a request that comes meanwhile is another's."""
+    time.sleep(0.2)  # noqa: ASYNC251 - on purpose
+    return os.getpid()
+
+
+inner = FastAPI()
+app.mount("/inner", inner)
+
+
+@inner.get("/items/{number}")
+def item(number: int) -> int:
+    return number
+
+
+@inner.get("/fail")
+def fail_inside() -> None:
+    raise ValueError("inner")
