@@ -5,12 +5,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
-from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, is_card_number
+from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, is_card_number, says_nothing, source_values
+from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
 
 Remarks = dict[str, Any]
@@ -29,6 +30,10 @@ _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
 _VERSION_WORDS: Final = frozenset({"version", "release", "build", "dist", "versions", "modules", "packages", "agent"})
 """Under keys of these words, `1.2.3.4` is a version and not an address."""
+_NOTHING: Final = frozenset(
+    {"None", "True", "False", "null", "undefined", "''", '""', "b''", "[]", "{}", "()", "set()"}
+)
+"""Variables of stack frames come as reprs."""
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 200
@@ -43,8 +48,15 @@ _NOT_NAMES: Final = frozenset(
 
 _MAX_REMEMBERED: Final = 20_000
 _MAX_REMEMBERED_TEXT: Final = 300
-_CLEAN: Final[dict[bool, dict[str, None]]] = {True: {}, False: {}}
-"""Texts that were searched with and without addresses and hold nothing: source lines, names, versions come again and again."""
+_TEXT: Final = 0
+_VERSION: Final = 1
+"""A text without addresses: `1.2.3.4` is a version there."""
+_SOURCE: Final = 2
+"""A line of source code: names secrets without holding them."""
+_Clean = tuple[dict[str, None], dict[str, None], dict[str, None]]
+_CLEAN: Final[_Clean] = ({}, {}, {})
+"""Texts of each sort that were searched and hold nothing: source lines, names, versions come again and again."""
+_SOURCE_KEYS: Final = frozenset({"context_line", "pre_context", "post_context"})
 
 
 @dataclass
@@ -54,7 +66,7 @@ class _SetAside:
     into: Any
     at: Any
     text: str
-    has_ips: bool
+    sort: int
     place: _Place
     is_clean: bool = True
 
@@ -83,7 +95,7 @@ def scrub(tree: object, rules: Rules) -> Scrubbed:
 
 def scrub_text(text: str, rules: Rules) -> str:
     """Running text without what looks like a secret."""
-    return _searched(_readable(text), rules, has_ips=True)[0]
+    return _searched(_readable(text), rules, _TEXT)[0]
 
 
 def find_user_names(tree: object) -> frozenset[str]:
@@ -131,7 +143,7 @@ class _Walk:
         self._texts: list[_SetAside] = []
         # Lists of the user's own change what counts, so what is clean by the shipped words need not be clean by them.
         self._lists_keys = bool(rules.secret_keys)
-        self._clean = _CLEAN if not rules.secret_keys else {True: {}, False: {}}
+        self._clean = _CLEAN if not rules.secret_keys else ({}, {}, {})
 
     def put(self, into: Any, at: Any, value: Any, key: str, place: _Place, depth: int) -> None:
         """
@@ -153,34 +165,35 @@ class _Walk:
         elif kind is str:
             into[at] = value
             if not (key in _SKIPPED and _HEX.fullmatch(value)):
-                self._set_aside(into, at, value, has_ips=not _is_version_key(key), place=place)
+                self._set_aside(into, at, value, _sort_of(key), place)
         elif kind is dict or isinstance(value, Mapping):
-            into[at] = self._mapping(value, place, depth)
+            into[at] = self._mapping(value, key, place, depth)
         elif kind is list or isinstance(value, list | tuple | set | frozenset):
             into[at] = self._list(list(value), key, place, depth)
         elif isinstance(value, float):
             into[at] = value
+            if value >= 10**12 and value.is_integer():
+                self._put_number(into, at, int(value), place)
         elif isinstance(value, int):
             into[at] = value
-            if value >= 10**12 and is_card_number(str(value)):
-                into[at] = FILTERED
-                self._note(place, "@creditcard:filter", "s", value)
+            if value >= 10**12:
+                self._put_number(into, at, value, place)
         else:
             into[at] = text = _plain(value) if isinstance(value, _TEXTS) else repr(value)
-            self._set_aside(into, at, text, has_ips=True, place=place)
+            self._set_aside(into, at, text, _TEXT, place)
 
     def search(self) -> None:
         """Take secrets out of the texts that were set aside."""
         for index in _suspicious([one.text for one in self._texts], self._rules):
             one = self._texts[index]
-            text, found = _searched(one.text, self._rules, has_ips=one.has_ips)
+            text, found = _searched(one.text, self._rules, one.sort)
             one.into[one.at] = text
             for rule, kind in found:
                 self._note(one.place, rule, kind, one.text)
             one.is_clean = not found
         for one in self._texts:
             if one.is_clean and len(one.text) <= _MAX_REMEMBERED_TEXT:
-                clean = self._clean[one.has_ips]
+                clean = self._clean[one.sort]
                 if len(clean) >= _MAX_REMEMBERED:
                     clean.clear()
                 clean[one.text] = None
@@ -193,38 +206,50 @@ class _Walk:
             is_count = isinstance(value, int | float) and "token" in words_of(key)[-1]
             if value in ("", [], {}) or value == FILTERED or is_count:
                 into[at] = value
+            elif isinstance(value, str) and _stands_for_nothing(value):
+                return False
             else:
                 into[at] = FILTERED
                 self._note(place, "@password:filter", "s", value)
             return True
-        if isinstance(value, str) and is_identity_key(key):
-            into[at], found = _hashed(value, rules)
+        if isinstance(value, str | bytes) and is_identity_key(key):
+            if _stands_for_nothing(text := _plain(value)):
+                return False
+            into[at], found = _hashed(text, rules)
             for rule, kind in found:
                 self._note(place, rule, kind, value)
             return True
         return False
 
-    def _set_aside(self, into: Any, at: Any, text: str, *, has_ips: bool, place: _Place) -> None:
-        if text in self._clean[has_ips] and not self._rules.known_identities:
+    def _put_number(self, into: Any, at: Any, value: int, place: _Place) -> None:
+        if is_card_number(str(value)):
+            into[at] = FILTERED
+            self._note(place, "@creditcard:filter", "s", value)
+
+    def _set_aside(self, into: Any, at: Any, text: str, sort: int, place: _Place) -> None:
+        if text in self._clean[sort] and not self._rules.known_identities:
             return
         readable = _readable(text)
         into[at] = readable
-        self._texts.append(_SetAside(into, at, readable, has_ips, place))
+        self._texts.append(_SetAside(into, at, readable, sort, place))
 
-    def _mapping(self, value: Mapping[Any, Any], place: _Place, depth: int) -> dict[str, Any]:
+    def _mapping(self, value: Mapping[Any, Any], key: str, place: _Place, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        sort = _sort_of(key)
         for raw_name, entry in value.items():
             name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
             if name == "_meta" and depth == 0:
                 result[name] = entry
                 continue
             shown = name
-            if name not in self._clean[False] or self._rules.known_identities:
-                shown, found = _searched(_readable(name), self._rules, has_ips=False)
+            if name not in self._clean[sort] or self._rules.known_identities:
+                shown, found = _searched(_readable(name), self._rules, sort)
                 if not found and len(name) <= _MAX_REMEMBERED_TEXT:
-                    self._clean[False][name] = None
+                    self._clean[sort][name] = None
                 for rule, kind in found:
                     self._note((place, shown), rule, kind, name)
+            if shown in result:  # two addresses as keys may look alike without what was taken
+                shown = next(other for number in count(2) if (other := f"{shown} ({number})") not in result)
             self.put(result, shown, entry, name, (place, shown), depth + 1)
         return result
 
@@ -236,6 +261,8 @@ class _Walk:
         for index, entry in enumerate(value):
             # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
             first = _unquoted(_plain(value[0])) if is_pair and index == 1 else ""
+            if index and not first and isinstance(before := value[index - 1], str) and before[:2] in ("--", "'-"):
+                first = _unquoted(before).lstrip("-")  # ["--password", "…"] of a command line
             name = first if _names_something(first, self._rules) else key
             if isinstance(entry, list | tuple | Mapping):
                 name = ""
@@ -263,7 +290,7 @@ def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
     if rules.secret_keys or rules.known_identities:
         yield from range(len(texts))
         return
-    encoded = [text.encode() for text in texts]
+    encoded = [folded(text).encode() for text in texts]
     starts = list(accumulate((len(text) + 1 for text in encoded), initial=0))
     joined = b"\n".join(encoded)
     position = 0
@@ -282,8 +309,16 @@ def _names(key: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _is_version_key(key: str) -> bool:
-    return bool(_VERSION_WORDS.intersection(words_of(key)))
+def _sort_of(key: str) -> int:
+    """What texts under a key are."""
+    if key in _SOURCE_KEYS:
+        return _SOURCE
+    return _VERSION if _VERSION_WORDS.intersection(words_of(key)) else _TEXT
+
+
+def _stands_for_nothing(value: str) -> bool:
+    """Whether a text, or its repr, tells only that there is no value: `None`, `'***'`, `<shop.Session object at 0x…>`."""
+    return value in _NOTHING or (says_nothing(_unquoted(value)) and not value.isspace())
 
 
 def _names_something(text: str, rules: Rules) -> bool:
@@ -319,19 +354,34 @@ def _hashed(value: str, rules: Rules) -> tuple[str, Found]:
     return ", ".join(hash_identity(part, rules.hash_key) for part in parts[:10]), [("@identity:hash", "p")]
 
 
-def _searched(text: str, rules: Rules, *, has_ips: bool) -> tuple[str, Found]:
-    """A text without what looks like a secret in it, and what was found."""
+def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
+    """A text without what looks like a secret in it, however it is written, and what was found."""
     found: Found = []
     for identity in rules.known_identities:
         if identity and identity.casefold() in text.casefold():
             hashed = hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED
             text = re.sub(re.escape(identity), lambda _: hashed, text, flags=re.IGNORECASE)  # noqa: B023 - used at once
             found.append(("@identity:hash", "p"))
-    if not rules.secret_keys and not SUSPICIOUS.search(text):
+    if not rules.secret_keys and not SUSPICIOUS.search(folded(text)):
         return text, found
+    clean, more = _taken_out(folded(text), rules, sort)
+    if more:
+        text, found = clean, found + more
+    for reading in read_otherwise(text):
+        clean, more = _taken_out(reading, rules, sort)
+        if more:
+            return _searched(clean, rules, sort)[0], found + more
+    return text, found
+
+
+def _taken_out(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
+    found: Found = []
     for finder in FINDERS:
-        if (has_ips or not finder.is_of_ips) and finder.may_find(text):
-            changed = finder.find(text, rules)
+        if (sort == _VERSION and finder.is_of_ips) or (sort == _SOURCE and finder.is_of_prose):
+            continue
+        if finder.may_find(text):
+            find = source_values if sort == _SOURCE and finder.is_of_values else finder.find
+            changed = find(text, rules)
             if changed != text:
                 text = changed
                 found.append((f"{finder.name}:filter", "s"))

@@ -70,16 +70,18 @@ _ABOUT: Final = frozenset(
     # what kind, where from, by which rule
     "type types kind format algorithm algo alg version strength score policy policies rule rules scheme method mode strategy "
     "provider issuer audience scope scopes owner source origin backend engine class model schema serializer field fields column "
-    "columns table label placeholder hint help prompt title description message messages text error errors reason status state "
+    "columns table label placeholder help prompt title description error errors reason status state "
     "name names url urls uri endpoint route path file filename dir directory domain samesite template page form view "
     "store storage bucket cache manager service factory handler helper middleware validator validators validation generator "
     "hasher hashers parser encoder decoder regex pattern prefix suffix separator rotation refresh check checker config settings "
     # yes or no
     "required enabled disabled valid invalid missing present set exists secure httponly verified needed allowed exempt "
-    "protect protected optional hash_method per details stats metrics changes events consent banner policy".split()
+    "protect protected optional hash_method per details stats metrics changes events consent banner".split()
 )
 """A last or first word that makes a key speak *about* a secret: `token_count`, `password_changed_at`, `max_tokens`."""
-_ABOUT_FIRST: Final = frozenset("max min num total has is n no use uses require requires needs allow show hide with".split())
+_ABOUT_FIRST: Final = frozenset(
+    "max min num total has is n no use uses require requires needs allow show hide with".split()
+)
 _IDENTITY_WORDS: Final = frozenset({"email", "emails", "mail", "username", "ip", "ipaddress", "remoteaddr"})
 _IDENTITY_PHRASES: Final = (
     ("user", "name"),
@@ -132,6 +134,8 @@ def is_identity_key(key: str) -> bool:
         return False
     if len(words) == 1:
         return words[0] in _IDENTITY_WORDS or words[0] in _IDENTITY_ALONE
+    if _has(words[-2:], _IDENTITY_PHRASES):
+        return True
     if words[-1] in _ABOUT or words[-1] in ("sent", "id", "subject", "body", "confirmed", "queue", "host", "port"):
         return False
     return words[-1] in ("email", "username") or _has(words, _IDENTITY_PHRASES) or (words[-1] == "ip")

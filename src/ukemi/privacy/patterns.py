@@ -14,7 +14,7 @@ from typing import Any, Final
 import re2
 
 from ukemi.privacy.identity import hash_identity
-from ukemi.privacy.keys import is_group_key, is_identity_key
+from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
 Replace = Callable[[Any, Rules], str | None]
@@ -22,17 +22,62 @@ Replace = Callable[[Any, Rules], str | None]
 Finder = Callable[[str, Rules], str]
 """From a text to the text without what was looked for."""
 
+_VENDOR_PREFIXES: Final = (
+    r"[sr]k_(?:live|test)_|whsec_|gh[pousr]_|github_pat_|xox[abeoprs]-|xapp-|gl(?:pat|dt|rt|ptt|ft|soat|oas|cbt|agent|imt)-"
+    r"|AIza|GOCSPX-|ya29\.|SG\.|npm_|pypi-|sntry[su]_|sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-)?|hf_|gsk_|r8_|pplx-|do[opr]_v1_"
+    r"|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-|key-|dp\.(?:pt|st|ct|sa|scim)\.|hv[sbr]\.|dapi|lin_api_|ntn_|PMAK-|pul-|pscale_(?:tkn|pw|oauth)_"
+    r"|rubygems_|NRAK-|NRII-|gl(?:c|sa)_|ATATT3|figd_|sbp_|HRKU-|dckr_pat_|rzp_(?:live|test)_|dt0c01\.|LTAI|EAACEdEose0cBA|tfp_|AGE-SECRET-KEY-1"
+)
+_VENDOR_WHOLES: Final = r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{8,}|SK[0-9a-f]{20,32}\b|[0-9]{8,10}:AA[A-Za-z0-9_-]{20,}|[0-9a-f]{32}-us[0-9]{1,2}\b"
+_VENDOR_URLS: Final = r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/"
+"""Keys that say who issued them. A word with such a beginning is a key when a digit is in it; the list is the vendors' own prefixes."""
+
 SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
-    r"|(?:security|verification|recovery)[^0-9a-z]*code|two[^0-9a-z]*factor|social|\bpan|_pan|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr"
-    r"|\bsid|_sid|saml|mfa"
-    r"|eyJ|-----BEGIN|://[^/\s]*@|@[a-z0-9-]+\.|(?:\d[ .-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
-    r"|sk_|rk_|pk_|AKIA|ASIA|gh[pousr]_|github_pat|xox|glpat|AIza|SG\.|npm_|sntry|whsec|hooks\.slack"
+    r"|(?:security|verification|recovery|access|time)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains"
+    r"|eyJ|-----BEGIN|://[^/\s]*[@:]|@[a-z0-9-]+\.|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
+    r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
+    f"|{_VENDOR_PREFIXES}|{_VENDOR_WHOLES}|{_VENDOR_URLS}"
 )
-"""Texts without any of this hold nothing that the patterns below could find: one look instead of ten."""
-_NO_VALUES: Final = frozenset({"true", "false", "none", "null", "required", "missing", "invalid", "is", "not", "was"})
-"""What stands after a secret's key when the secret does not."""
+"""
+Texts without any of this hold nothing that the patterns below could find: one look instead of ten.
+
+What is written in escapes (`%40`) is suspicious as such.
+"""
+_NO_VALUES: Final = frozenset(
+    # what a sentence goes on with, after the name of a secret
+    "a an the this that these those your our his her its their my is are was were be been has have had do does did will would "
+    "shall should can could may might must cannot not no nor neither to of in on at by for from with without into onto via per and "
+    "or but if when while because as than then so too also only again already still never always either both which who whose "
+    # what is said of one that is not there or not good
+    "true false none null nil undefined required missing invalid valid empty blank expired wrong incorrect unknown failed ok okay "
+    "rejected refused denied accepted changed unchanged reset updated revoked mismatch mismatched absent optional disabled enabled "
+    "unsupported malformed unauthorized forbidden removed redacted filtered hidden masked set unset given field value ensure string "
+    "please error failure success successful n/a yes see eof unexpected closed open opened declined started ended stopped found "
+    "created deleted ready pending active inactive approved lost stale new old does cleared dropped loaded saved sent skipped".split()
+)
+"""What stands after a secret's key when the secret does not: the closed classes of English words, and states."""
+_TYPES: Final = frozenset(
+    "str int float bool bytes bytearray object any dict list tuple set none optional union annotated string number integer boolean "
+    "secretstr secretbytes emailstr".split()
+)
+"""Types of Python and of JSON schemas: `password: str`."""
+_SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey"})
+_PLACEHOLDER: Final = re.compile(
+    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{[A-Za-z_0-9.!:\[\]()]*\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|Ellipsis"""
+)
+"""Where a value will be put, or was hidden: `%s`, `{token}`, `$1`, `?`, `***`."""
+_OBJECT: Final = re.compile(
+    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>"""
+)
+"""How Python shows an object that says nothing of itself."""
 _DIGITS: Final = re.compile("[0-9]+")
+_ALGORITHMS: Final = re.compile(
+    r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
+)
+"""Words with digits in them that are no secrets: `base64`, `HS256`, `v2`, `OAuth2`."""
+_PRE_RELEASE: Final = re.compile(r"(?i)-(?:alpha|beta|rc|dev|pre|post|snapshot|final)")
 _REMOVED: Final = ("[email]", "[ip]")
 """Stand for addresses when there is no key to hash them with."""
 
@@ -44,14 +89,64 @@ def _filtered(_match: Any, _rules: Rules) -> str:
 def _after_word(match: Any, _rules: Rules) -> str | None:
     """`Bearer TOKEN`: only if the token looks like one, so that `basic understanding` stays."""
     token = match.group(2)
+    if _ALGORITHMS.fullmatch(token):
+        return None
     is_random = (
         any(c.isdigit() for c in token) or "=" in token or (token != token.lower() and token != token.capitalize())
     )
     return f"{match.group(1)}{FILTERED}" if is_random or len(token) >= 24 else None
 
 
-def _url_auth(match: Any, _rules: Rules) -> str:
-    return f"{match.group(1)}{FILTERED}@"
+def _is_random(word: str) -> bool:
+    """Letters and digits mixed, as in no word of a sentence."""
+    return any(c.isdigit() for c in word) and any(c.isalpha() for c in word) and not _ALGORITHMS.fullmatch(word)
+
+
+def _told_in_a_sentence(match: Any, _rules: Rules) -> str | None:
+    """`with password hunter2`: only what no sentence would go on with."""
+    word = match.group(3)
+    return f"{match.group(1)}{match.group(2)}{FILTERED}" if _is_random(word) else None
+
+
+def _option(match: Any, rules: Rules) -> str | None:
+    """`--password hunter2` of a command line; `--token TOKEN` of its manual stays."""
+    key, value = match.group(2), match.group(4)
+    bare = value.strip("\\\"'")
+    if rules.names_secret(bare) and bare == bare.upper():
+        return None
+    replacement = _judge(key, value, rules)
+    return None if replacement is None else f"{match.group(1)}{key}{match.group(3)}{replacement}"
+
+
+def _vendor_key(match: Any, _rules: Rules) -> str | None:
+    """A word of prose may begin as a key does (`key-value-store`); a key has a digit in it, and mostly no words."""
+    tail = match.group(0)[4:]
+    is_mixed = len(tail) >= 16 and any(map(str.isupper, tail)) and any(map(str.islower, tail))
+    return FILTERED if is_mixed or any(map(str.isdigit, tail)) or (tail.count(".") == 1 and len(tail) >= 32) else None
+
+
+def _url_auth(match: Any, _rules: Rules) -> str | None:
+    """`scheme://user:password@`; what is put in later stays (`{user}:{password}`)."""
+    password = match.group(2).partition(":")[2]
+    return None if _PLACEHOLDER.fullmatch(password) or password == FILTERED else f"{match.group(1)}{FILTERED}@"
+
+
+def _url_token(match: Any, _rules: Rules) -> str | None:
+    """`https://TOKEN@host`; `ssh://git@host` has a plain name there."""
+    name = match.group(2)
+    is_plain = (name.isalpha() and len(name) < 16) or _PLACEHOLDER.fullmatch(name) or name == FILTERED
+    return None if is_plain else f"{match.group(1)}{FILTERED}@"
+
+
+def _cut_url_auth(match: Any, _rules: Rules) -> str | None:
+    """A URL that was cut within its password; `http://host:8080` is whole."""
+    tail = match.group(2)
+    is_port = tail.isdigit() or tail.lower() == "port" or _PLACEHOLDER.match(tail)
+    return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}"
+
+
+def _row(match: Any, _rules: Rules) -> str:
+    return f"{match.group(1)}({FILTERED})"
 
 
 def _key_and_value(match: Any, rules: Rules) -> str | None:
@@ -63,12 +158,28 @@ def _key_and_value(match: Any, rules: Rules) -> str | None:
 def _judge(key: str, value: str, rules: Rules) -> str | None:
     """What shall stand for `value` under `key`; None leaves it."""
     bare = value.strip("\\\"'")
-    if not bare or FILTERED.startswith(bare):
+    if not bare or FILTERED.startswith(bare) or says_nothing(bare):
         return None
+    if (bare[0] == ":" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
+        return None  # a parameter of SQL; what a language model counts
     if rules.names_secret(key):
-        return None if bare.lower() in _NO_VALUES else FILTERED
-    is_value = not _NO_IDENTITY.match(bare) and bare.lower() not in {"none", "null", "true", "false"}
-    return _identity(bare, rules) if is_identity_key(key) and is_value else None
+        return None if bare.lower().rstrip(".:!") in _NO_VALUES | _SCHEMES else FILTERED
+    is_value = not _NO_IDENTITY.match(bare) and bare.lower().rstrip(".:!") not in _NO_VALUES
+    return _identity(bare.strip("()"), rules) if is_identity_key(key) and is_value else None
+
+
+def is_telling(name: str) -> bool:
+    """Whether a name says that a secret or an identity stands under it."""
+    return is_secret_key(name) or is_identity_key(name)
+
+
+def says_nothing(value: str) -> bool:
+    """Whether a value stands for one that is not there: a placeholder, a mask, a type, an object without a repr."""
+    return (
+        bool(_PLACEHOLDER.fullmatch(value) or _OBJECT.fullmatch(value))
+        or value.lower() in _TYPES
+        or not any(map(str.isalnum, value))
+    )
 
 
 def _pair(match: Any, rules: Rules) -> str | None:
@@ -79,7 +190,10 @@ def _pair(match: Any, rules: Rules) -> str | None:
 
 def _header(match: Any, rules: Rules) -> str | None:
     """`Authorization: Scheme TOKEN` and `Cookie: a=1; b=2`: longer than a value elsewhere."""
-    if match.group(4).split()[0].lower() in _NO_VALUES:
+    words = match.group(4).split()
+    is_prefix = words[-1] in "bfruBFRU" and match.string[match.end(4) : match.end(4) + 1] in ('"', "'")
+    is_scheme_alone = len(words) == 1 and words[0].lower() in _SCHEMES
+    if words[0].lower() in _NO_VALUES | _TYPES or is_prefix or is_scheme_alone or _PLACEHOLDER.fullmatch(words[-1]):
         return None
     return _key_and_value(match, rules)
 
@@ -112,6 +226,8 @@ def _ssn(match: Any, _rules: Rules) -> str | None:
 def _email(match: Any, rules: Rules) -> str | None:
     """An address; `shop@1.2.3` is a release, for no domain begins with two numbers."""
     domain = match.group(0).rpartition("@")[2].split(".")
+    if match.group(0).startswith("git@"):
+        return None  # the user of every SSH remote
     if len(domain) > 1 and domain[0].isdigit() and domain[1][:1].isdigit():
         return None
     return _identity(match.group(0), rules, _REMOVED[0])
@@ -120,6 +236,8 @@ def _email(match: Any, rules: Rules) -> str | None:
 def _ip(match: Any, rules: Rules) -> str | None:
     try:
         address = ipaddress.ip_address(match.group(2))
+        if _PRE_RELEASE.match(match.string, match.end(2)):
+            return None
     except ValueError:
         return None
     if address.is_loopback or address.is_unspecified:
@@ -158,11 +276,37 @@ def _by(pattern: Any, replace: Replace) -> Finder:
     return find
 
 
-_KEY: Final = re2.compile(r"""([A-Za-z_][A-Za-z0-9_.-]{1,63})\\*["']?\]?\s*(?:[:=]|=>|%3[DdAa])\s*""")
+_KEY: Final = re2.compile(
+    r"""([A-Za-z_][A-Za-z0-9_.-]{1,63})\\*["']?\]?[ \t]*(?:!=|[:=]=?=?|=>|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
+)
 _QUOTED: Final = re.compile(
-    r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|b?"(?:[^"\\]|\\.)*(?:"|\\?\Z)|b?'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
+    r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|[bfruBFRU]{0,2}"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[bfruBFRU]{0,2}'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
 )
 """Once begun it always ends: texts are cut, so the end of one is the end of a value too. Hence it is linear in Python's re."""
+_ANNOTATION: Final = re.compile(
+    r"""(?:Optional|Union|Annotated|Final|ClassVar|[A-Za-z_][\w.]*)(?:\[[^\]=]{0,200}\]+)?(?:\s*\|\s*[A-Za-z_][\w.]*)*\s*=(?!=)\s*"""
+)
+"""`str = ` of `password: str = "…"`: the value stands behind it."""
+_FILE: Final = re.compile(r"\.(?:pyx?|[cm]?[jt]sx?|vue|svelte|go|rs|rb|php|java|kt|swift|cs?|cpp|html?)\Z")
+_SOURCE: Final = re.compile(
+    r"""\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[(:].*|@\w[\w.]*(?:\(.*\))?\s*$|(?:return|await|yield|raise)\s+[\w.]+\(|(?:el)?if\s.*:\s*$|from\s+[\w.]+\s+import\s)"""
+)
+"""A text that is a line of Python."""
+_PATH: Final = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*""", re.ASCII)
+_METHOD: Final = re.compile(r"\.(\w+)$")
+_NUMBER: Final = re.compile(r"[\w.!@$%^*+-]+")
+_IS_KEYWORD: Final = re.compile(r"\s*=(?!=)")
+_LITERAL: Final = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""")
+_LOOKED_UP: Final = re.compile(
+    r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\[|\.get\w*\(|\()|(?:self|cls|this|settings|config|conf|os|env|app|request|args|options|process)\.[A-Za-z_]"""
+)
+"""The beginning of a subscript, a call or an attribute."""
+_STRING_METHODS: Final = frozenset(dir(str)) | frozenset(dir(bytes))
+_LOOK_UPS: Final = frozenset(
+    "get getenv getlist getattr pop fetch find load read lookup select require input getpass prompt ask header cookie config env "
+    "param query open path depends reverse url resolve import".split()
+)
+"""First words of functions whose argument says where a value is, and is not one."""
 
 _NO_IDENTITY: Final = re.compile(r"""[\\"']*+(?:hmac:|[{\[<])""")
 """A hash already, or a nested structure."""
@@ -170,17 +314,144 @@ _NO_IDENTITY: Final = re.compile(r"""[\\"']*+(?:hmac:|[{\[<])""")
 
 def _values(text: str, rules: Rules) -> str:
     """Values by their keys: `password=…`, `"token": "…"`, `username='…'`."""
+    return _values_in(text, rules, is_source=bool(_SOURCE.match(text)))
+
+
+def source_values(text: str, rules: Rules) -> str:
+    """The same for a line of source code: it names secrets without holding them, unless it quotes one."""
+    return _values_in(text, rules, is_source=True)
+
+
+def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
     parts, done = [], 0
+    literals = [found.span() for found in _LITERAL.finditer(text)] if is_source else []
     for match in _KEY.finditer(text):
         start = match.end()
+        if text[start - 1] in "\"'{[" and "\n" in match.group(0):
+            start -= 1
         if match.start() < done or not _is_wanted(match.group(1), text, match.start(), start, rules):
             continue
-        value = text[start : _end_of_value(text, start)]
-        replacement = _judge(match.group(1), value, rules)
+        if _FILE.search(match.group(1)) and text[start : start + 1].isdigit():
+            continue  # `tokens.py:42` is a place
+        if annotated := _ANNOTATION.match(text, start):
+            types = _PATH.findall(annotated.group(0))
+            is_annotated = is_source or any(one.lower() in _TYPES or one[0].isupper() for one in types)
+            is_annotated = is_annotated and ":" in match.group(0)
+            start = annotated.end() if is_annotated else start
+        else:
+            is_annotated = False
+        literal = next((span for span in literals if span[0] < start < span[1]), None)
+        is_spaced = match.group(0).endswith(" = ")
+        if (is_source and not literal) or _is_code(match.group(1), text, start, is_statement=is_annotated or is_spaced):
+            replacement, end = _judged_code(match.group(1), text, start, rules)
+        else:
+            end = min(_end_of_value(text, start), literal[1] - 1 if literal else len(text))
+            replacement = _judge(match.group(1), text[start:end], rules)
         if replacement is not None:
             parts += [text[done:start], replacement]
-            done = start + len(value)
+            done = end
     return "".join([*parts, text[done:]])
+
+
+def _is_code(key: str, text: str, start: int, *, is_statement: bool) -> bool:
+    """
+    Whether what follows names a value where it does not stand: `api_key=settings.api_key`, `password=password)`.
+
+    Args:
+        is_statement: it is written as in a program, `session = Session(engine)`, and not as an object shows itself.
+    """
+    if not (path := _PATH.match(text, start)):
+        return False
+    name, end = path.group(0), path.end()
+    if is_statement and name == "await":
+        return True
+    if not is_statement and text[end : end + 1] == "(" and name.rpartition(".")[2][:1].isupper():
+        return False  # `SecretStr('…')`: how an object shows itself
+    is_end = end == len(text) or text[end] in ",) \t\r\n]};"
+    if not is_end:
+        is_named = is_statement or "." in name or "_" in name or is_telling(name)  # `hunter2(` is no call
+        is_subscript = text[end] == "[" and text[end + 1 : end + 2] in ("'", '"')
+        return is_named and (is_subscript or bool(_LOOKED_UP.match(text, start)))
+    if name.lower() == key.rpartition(".")[2].lower():
+        return True
+    first, _, last = name.rpartition(".")
+    return bool(first) and (is_telling(last) or first == key or bool(_LOOKED_UP.match(text, start)))
+
+
+def _judged_code(key: str, text: str, start: int, rules: Rules) -> tuple[str | None, int]:
+    """An expression with its quoted values replaced, and where it ends."""
+    parts, at, done, changed = [], start, start, False
+    depth, callees, keyword = 0, [""], ""
+    while at < len(text):
+        char = text[at]
+        if quoted := _QUOTED.match(text, at):
+            literal = quoted.group(0)
+            is_subscript = depth > 0 and callees[-1] == "["
+            if not is_subscript and _holds(literal, callees[-1], keyword, rules):
+                replacement = _judge(key, literal, rules)
+                if replacement is not None:
+                    parts += [text[done:at], replacement]
+                    done, changed = quoted.end(), True
+            at = quoted.end()
+            continue
+        if path := _PATH.match(text, at):
+            at, name = path.end(), path.group(0)
+            following = text[at : at + 1]
+            if following in ("(", "["):
+                depth += 1
+                callees.append(name if following == "(" else "[")
+                at += 1
+                keyword = ""
+            elif depth and _IS_KEYWORD.match(text, at):
+                keyword = name
+            continue
+        if char in "[({":
+            depth += 1
+            # `.get(` after a call or a bracket
+            before = _METHOD.search(text, max(start, at - 40), at)
+            is_subscript = char == "[" and text[at - 1] in "])\"'" and at > start
+            callees.append("[" if is_subscript else before.group(1) if before and char == "(" else "")
+        elif char in "])}":
+            if not depth:
+                break
+            depth -= 1
+            callees.pop()
+        elif char == ",":
+            if not depth:
+                break
+            keyword = ""
+            if callees[-1] not in ("", "["):
+                callees[-1] = callees[-1].rstrip(",") + ","
+        elif char in ";\n#" and not depth:
+            break
+        elif char.isdigit() and not depth:
+            number = _NUMBER.match(text, at)
+            literal = number.group(0) if number else char
+            if rules.names_secret(key) and len(literal) >= 3 and not text[start:at].strip("=! "):
+                parts += [text[done:at], FILTERED]
+                done, changed = at + len(literal), True
+            at += len(literal)
+            continue
+        at += 1
+    return ("".join([*parts, text[done:at]]) if changed else None), at
+
+
+def _holds(literal: str, callee: str, keyword: str, rules: Rules) -> bool:
+    """Whether a quoted text in the expression after a secret's key is a value, and not the name of one."""
+    bare = literal.lstrip("bfruBFRU").strip("\\\"'")
+    placeless = _PLACEHOLDER.sub("", bare)
+    if len(placeless.strip(" .:/_-")) < 2 or placeless.strip().lower() in ("bearer", "basic", "token"):
+        return False
+    if keyword:
+        return keyword in ("default", "value") or rules.names_secret(keyword)
+    if not callee:
+        return True
+    function = callee.rstrip(",").rpartition(".")[2]
+    if function in _STRING_METHODS:
+        return False
+    is_first = not callee.endswith(",")
+    words = words_of(function)
+    return not (words and words[0] in _LOOK_UPS and (is_first or is_telling(bare)))
 
 
 def _is_wanted(key: str, text: str, key_start: int, start: int, rules: Rules) -> bool:
@@ -193,6 +464,8 @@ def _is_wanted(key: str, text: str, key_start: int, start: int, rules: Rules) ->
 
 def _end_of_value(text: str, start: int) -> int:
     """Before the first delimiter behind its quotes and brackets: `'…'`, `SecretStr('…')`, `{"a": ["…"]}`."""
+    if shown := _OBJECT.match(text, start):
+        return shown.end()
     if quoted := _QUOTED.match(text, start):
         start = quoted.end()
     depth = 0
@@ -207,6 +480,40 @@ def _end_of_value(text: str, start: int) -> int:
     return len(text)
 
 
+_NAMES_THEN_VALUES: Final = re.compile(r"(?i)\(([^()]{2,2000})\)\s*(?:values\s*|=\s*)(?=\()")
+"""`(name, password) VALUES (…), (…)`, and `Key (email)=(…)` of PostgreSQL's own messages."""
+_SQL_NAME: Final = re.compile(r":\w+|[a-z_]+\(\)|(?i:default)")
+_NEXT_ROW: Final = re.compile(r"\s*,\s*(?=\()")
+_SQL_VALUE: Final = re.compile(
+    r"""\s*((?:[NEnebxBX]?'(?:[^'\\]|''|\\.)*(?:'|\Z))|\\?"(?:[^"\\]|\\.)*\\?"|[^,()']*)\s*(,|\)|\Z)"""
+)
+
+
+def _rows(text: str, rules: Rules) -> str:
+    """Values of rows by the names of their columns, which stand once before them."""
+    parts: list[str] = []
+    done = 0
+    for match in _NAMES_THEN_VALUES.finditer(text):
+        names = [name.strip(' \t\r\n`"[]\\').rpartition(".")[2] for name in match.group(1).split(",")]
+        at = match.end()
+        while at < len(text) and text[at] == "(":
+            at += 1
+            for name in names:
+                value = _SQL_VALUE.match(text, at)
+                if value is None:
+                    return "".join([*parts, text[done:]])
+                replacement = _judge(name, value.group(1).strip(), rules) if value.group(1) else None
+                if replacement is not None and not _SQL_NAME.fullmatch(value.group(1).strip()):
+                    parts += [text[done : value.start(1)], replacement]
+                    done = value.end(1)
+                at = value.end()
+                if value.group(2) != ",":
+                    break
+            following = _NEXT_ROW.match(text, at)
+            at = following.end() if following else len(text)
+    return "".join([*parts, text[done:]])
+
+
 @dataclass(frozen=True)
 class Pattern:
     """One thing to look for in texts."""
@@ -216,11 +523,19 @@ class Pattern:
     """Quick to say, and true whenever `find` would find something."""
     find: Finder
     is_of_ips: bool = False
+    is_of_prose: bool = False
+    """Not looked for in source code: what stands there after a header's name is a type or an expression."""
+    is_of_values: bool = False
+    """Reads what stands after a key; in source code that is done otherwise."""
 
 
 def _has(*parts: str) -> Callable[[str], bool]:
     """Any of these stands in the text."""
     return lambda text: any(part in text for part in parts)
+
+
+def _always(_text: str) -> bool:
+    return True
 
 
 def _has_word(*words: str) -> Callable[[str], bool]:
@@ -238,27 +553,6 @@ def _has_digits(count: int) -> Callable[[str], bool]:
     return lambda text: sum(map(text.count, "0123456789")) >= count
 
 
-_VENDORS: Final = (
-    "_live_",
-    "_test_",
-    "whsec_",
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "xox",
-    "glpat-",
-    "AIza",
-    "SG.",
-    "npm_",
-    "sntry",
-    "hooks.slack.com",
-)
-
 FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@pemkey",
@@ -268,21 +562,65 @@ FINDERS: Final[list[Pattern]] = [
     Pattern("@jwt", _has("eyJ"), _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), _filtered)),
     Pattern(
         "@vendorkey",
-        _has(*_VENDORS),
+        _always,
         _by(
             re2.compile(
-                r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=_-]{8,}|A[KS]IA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{16,}"
-                r"|github_pat_[A-Za-z0-9_]{16,}|xox[abeoprs]-[A-Za-z0-9-]{8,}|glpat-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}"
-                r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|sntry[su]_[A-Za-z0-9_+/=-]{20,})"
-                r"|hooks\.slack\.com/services/[A-Za-z0-9/]+"
+                rf"\b(?:(?:{_VENDOR_PREFIXES})[A-Za-z0-9_.+/=-]{{10,}}|{_VENDOR_WHOLES})|(?:{_VENDOR_URLS})[A-Za-z0-9/_-]{{4,}}"
             ),
-            _filtered,
+            _vendor_key,
         ),
     ),
     Pattern(
         "@urlauth",
         lambda text: "://" in text and "@" in text,
-        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*:[^\s/]+@"), _url_auth),
+        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@'\"]*:[^\s/]+)@"), _url_auth),
+    ),
+    Pattern(
+        "@urlauth",
+        lambda text: "://" in text and "@" in text,
+        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@:'\"?#]+)@"), _url_token),
+    ),
+    Pattern(
+        "@urlauth",
+        _has("://"),
+        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:'\"\[\]]*:)([^\s/@:'\"\])}>,;]+)$"), _cut_url_auth),
+    ),
+    Pattern(
+        "@password",
+        _has("--"),
+        _by(
+            re2.compile(
+                r"""(^|[\s"'(\[,])(--[A-Za-z][A-Za-z0-9_.-]{1,63})(\s+)(\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s,;"')\]-][^\s,;"')\]]*)"""
+            ),
+            _option,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has("--"),
+        _by(
+            re2.compile(
+                r"""([\[(,]\s*b?["'])(--[A-Za-z][A-Za-z0-9_.-]{1,63})(["'],\s*)(b?"[^"]*(?:"|$)|b?'[^']*(?:'|$))"""
+            ),
+            _option,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has_word("passw", "passphrase", "secret", "key", "token", "session", "pin"),
+        _by(
+            re2.compile(
+                r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id))"
+                r"((?:\s+(?:of|for)\s+[\w.@-]+)?\s+(?:is\s+|was\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})"
+            ),
+            _told_in_a_sentence,
+        ),
+    ),
+    Pattern("@password", lambda text: ")" in text and "(" in text, _rows),
+    Pattern(
+        "@password",
+        _has("row contains"),
+        _by(re2.compile(r"(?s)(row contains )\([^\[].*\)"), _row),
     ),
     Pattern(
         "@bearer",
@@ -298,6 +636,7 @@ FINDERS: Final[list[Pattern]] = [
             ),
             _header,
         ),
+        is_of_prose=True,
     ),
     Pattern(
         "@password",
@@ -308,6 +647,7 @@ FINDERS: Final[list[Pattern]] = [
             ),
             _header,
         ),
+        is_of_prose=True,
     ),
     Pattern(
         "@password",
@@ -330,11 +670,11 @@ FINDERS: Final[list[Pattern]] = [
             _pair,
         ),
     ),
-    Pattern("@password", _has("=", ":", "%3"), _values),
+    Pattern("@password", _has("=", ":", "%3"), _values, is_of_values=True),
     Pattern(
         "@creditcard",
         _has_digits(13),
-        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ -]?\d){12,})([^0-9A-Za-z-]|$)"), _card),
+        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ +-]?\d){12,})([^0-9A-Za-z-]|$)"), _card),
     ),
     Pattern(
         "@usssn",
