@@ -6,11 +6,13 @@ from functools import lru_cache
 
 from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import CreateTable
 
 from backend.config import get_settings
 from backend.middleware import track_database_operation
+from backend.observability import track_database_error
 
 
 class Base(DeclarativeBase):
@@ -66,7 +68,12 @@ def create_tables() -> None:
 
 @contextmanager
 def session(operation: str, table: str) -> Iterator[Session]:
-    """A transaction, committed at the end, with a breadcrumb that says what it was for."""
+    """A transaction, committed at the end, with a breadcrumb that says what it was for; its failure says so, too."""
     track_database_operation(operation, table)
-    with Session(engine(), expire_on_commit=False) as opened, opened.begin():
-        yield opened
+    try:
+        with Session(engine(), expire_on_commit=False) as opened, opened.begin():
+            yield opened
+    except DBAPIError as error:
+        if not isinstance(error, IntegrityError):  # a name that is taken: whoever asked answers that
+            track_database_error(error, operation, table)
+        raise

@@ -67,11 +67,14 @@ def customer_of(member_id: int, card: Card) -> str:
 async def pay(payable: Payable, member: CurrentMember) -> dict[str, str]:
     """Pay for a membership; 402 when the card is declined."""
     member_id = int(member.sub)
-    customer_id = customer_of(member_id, payable.card)
     try:
+        customer_id = customer_of(member_id, payable.card)
         subscription = await process_payment(customer_id, payable.amount)
-    except stripe.CardError as error:
-        raise HTTPException(402, error.user_message or "The card was declined.") from error
+    except stripe.StripeError as error:
+        track_payment_error(error, amount=payable.amount, currency="usd")  # unless it was already
+        if isinstance(error, stripe.CardError):
+            raise HTTPException(402, error.user_message or "The card was declined.") from error
+        raise
     with session("INSERT", "payment") as db:
         db.add(Payment(member_id=member_id, amount=payable.amount, stripe_id=subscription.id))
     track_business_operation("payment received", "member", member_id, amount=payable.amount)
