@@ -33,22 +33,44 @@ def capture_answers(app: Any) -> None:
     """Have captured what exception handlers of the app's own answer with 500 and above; and those of apps mounted in it."""
     if getattr(app, "_ukemi_captures", False):
         return
+    app._ukemi_captures = True  # noqa: SLF001 - a mark of ours
+    if app.middleware_stack is not None:  # the app has begun already
+        _capture_begun(app.middleware_stack)
+        _capture_mounted(app)
+        return
     build: Callable[[], Any] = app.build_middleware_stack
 
     def build_capturing() -> Any:
+        from starlette.exceptions import HTTPException
+        from starlette.middleware.exceptions import ExceptionMiddleware
+
         given = app.exception_handlers
-        app.exception_handlers = {key: _capturing(key, handler) for key, handler in given.items()}
-        for route in app.routes:
-            mounted = getattr(route, "app", None)
-            if hasattr(mounted, "build_middleware_stack"):
-                capture_answers(mounted)
+        known = {HTTPException: ExceptionMiddleware(app).http_exception, **given}
+        app.exception_handlers = {key: _capturing(key, handler) for key, handler in known.items()}
+        _capture_mounted(app)
         try:
             return build()
         finally:
             app.exception_handlers = given
 
     app.build_middleware_stack = build_capturing
-    app._ukemi_captures = True  # noqa: SLF001 - a mark of ours
+
+
+def _capture_mounted(app: Any) -> None:
+    for route in app.routes:
+        mounted = getattr(route, "app", None)
+        if hasattr(mounted, "build_middleware_stack"):
+            capture_answers(mounted)
+
+
+def _capture_begun(stack: Any) -> None:
+    """In the stack that serves already, where Starlette keeps the handlers; nowhere, should it keep them elsewhere one day."""
+    while stack is not None:
+        for name in ("_exception_handlers", "_status_handlers"):
+            handlers = getattr(stack, name, None)
+            if isinstance(handlers, dict):
+                handlers.update({key: _capturing(key, handler) for key, handler in handlers.items()})
+        stack = getattr(stack, "app", None)
 
 
 def _capturing(key: Any, handler: Any) -> Any:

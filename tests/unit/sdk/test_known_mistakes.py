@@ -13,7 +13,9 @@ import pytest
 import sentry_sdk
 from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.routing import Route
 
 import ukemi.sdk
 from ukemi.collector.core.fingerprint import fingerprint
@@ -367,6 +369,30 @@ def test_failures_of_a_mounted_app_are_events_and_its_answers_stay(init, sent, s
     assert answer.status_code >= 500
     assert "event_id" not in answer.text
     assert len(sent.events()) == 1
+
+
+def test_also_a_mounted_app_without_any_handler_is_captured(init, sent, serve):
+    async def unavailable(request):
+        raise HTTPException(503, "later")
+
+    app = FastAPI()
+    app.mount("/inner", Starlette(routes=[Route("/", unavailable)]))
+    init(app)
+
+    assert (serve(app).get("/inner/").text, len(sent.events())) == ("later", 1), "its answer is Starlette's own"
+
+
+@pytest.mark.parametrize("handlers", [{}, {HTTPException: answers(503)}, {503: answers(503)}])
+def test_set_up_in_the_apps_own_start_captures_what_its_handlers_answer(init, sent, serve, handlers):
+    """Starlette has built its stack by then, and takes no handler any more."""
+    app = failing()
+    for caught, handler in handlers.items():
+        app.add_exception_handler(caught, handler)
+    app.middleware_stack = app.build_middleware_stack()
+    init(app)
+
+    assert serve(app).get("/unavailable").status_code == 503
+    assert sent.event()["exception"]["values"][-1]["type"] == "HTTPException"
 
 
 def test_a_websockets_handler_that_answers_with_nothing_is_let_be(init, sent, serve):
@@ -757,3 +783,47 @@ def test_an_app_that_nothing_tracks_promises_nothing(serve):
     ukemi.sdk.init(app, dsn="")
     assert serve(app).get("/gateway").json() == {"detail": "Internal Server Error"}
     assert serve(app).get("/unavailable").json() == {"detail": "later"}
+
+
+# What is counted
+
+
+def test_a_websocket_is_no_request(init, sent, serve):
+    """It lasts for hours and has no status: among requests it would be the slowest of all, and a failure."""
+    app = FastAPI()
+
+    @app.websocket("/live")
+    async def live(websocket: WebSocket):
+        await websocket.accept()
+        await websocket.close()
+
+    init(app)
+    scope = {"type": "websocket", "path": "/live", "headers": [], "query_string": b"", "subprotocols": []}
+    serve(app).run(scope, {"type": "websocket.connect"})
+    runtime.current().counter.end()
+
+    assert sent.items("ukemi_request_counts") == []
+
+
+def test_a_stream_is_one_request_that_counts_when_it_ends(init, sent, serve):
+    app, reports = FastAPI(), []
+
+    def now() -> int:
+        ukemi.sdk.flush()
+        return sum(one["count"] for bucket in counter().report()["buckets"] for one in bucket["routes"])
+
+    def counter():
+        return runtime.current().counter._counter
+
+    @app.get("/rows")
+    async def rows():
+        async def stream():
+            for number in range(3):
+                reports.append(now())
+                yield str(number)
+
+        return StreamingResponse(stream())
+
+    init(app)
+    assert serve(app).get("/rows").text == "012"
+    assert [*reports, now()] == [0, 0, 0, 1]
