@@ -127,12 +127,6 @@ class Captured:
         ]
         return list(dict.fromkeys(standing))
 
-    def clear(self) -> None:
-        """Forget what was captured until now."""
-        self._everything()
-        self._left.clear()
-        self._lost.clear()
-
     def transport(self, options: dict[str, Any]) -> Transport:
         """What sentry-sdk gets in place of the transport that its options ask for."""
         asked, captured = options.get("transport"), self
