@@ -19,6 +19,7 @@ from ukemi.protocol.vocabulary import (
     REQUEST_COUNTS_VERSION,
     latency_bin,
 )
+from ukemi.sdk.locks import ForkSafeLock
 from ukemi.sdk.scrubbing import report_internal
 
 MAX_ROUTES: Final = 500
@@ -41,7 +42,7 @@ class RequestCounter:
 
     def __init__(self, environment: str, release: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._environment, self._release, self._clock = environment, release, clock
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._reset()
 
     def _reset(self) -> None:
@@ -142,7 +143,7 @@ class Reporter:
         self._counter, self._send, self._beside = counter, send, beside
         self._waiting_since_s: float | None = None
         self._stop = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._thread_pid: int | None = None
         self._is_ended = False
         atexit.register(self.end)

@@ -5,12 +5,14 @@ An error costs milliseconds to describe, on the very event loop that serves the 
 still well. What is counted is told exactly (item `ukemi_repeats`): the issue's totals include it.
 """
 
-import threading
+import os
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
+
+from ukemi.sdk.locks import ForkSafeLock
 
 PER_MINUTE: Final = 5
 MINUTE_S: Final = 60.0
@@ -31,7 +33,8 @@ class StormGuard:
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute, self._clock = per_minute, clock
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
+        self._pid = os.getpid()
         self._storms: dict[Hashable, _Storm] = {}
         self._counts: dict[str, int] = {}
 
@@ -43,6 +46,7 @@ class StormGuard:
         """
         now_s = self._clock()
         with self._lock:
+            self._forget_parent()
             storm = self._storms.get(key)
             if storm is None:
                 return None
@@ -65,8 +69,14 @@ class StormGuard:
     def drain(self) -> dict[str, int]:
         """What was counted since the last call, by event id."""
         with self._lock:
+            self._forget_parent()
             counts, self._counts = self._counts, {}
         return counts
+
+    def _forget_parent(self) -> None:
+        """After a fork: what the parent counted, the parent tells."""
+        if self._pid != os.getpid():
+            self._pid, self._counts = os.getpid(), {}
 
 
 def place_of(error: BaseException, traceback: TracebackType | None) -> Hashable:

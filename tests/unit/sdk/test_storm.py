@@ -1,5 +1,7 @@
 """The storm guard: a few complete events of one error, the rest counted exactly."""
 
+import os
+
 import pytest
 from fastapi import FastAPI
 
@@ -125,3 +127,17 @@ def test_a_server_that_does_not_know_repeats_gets_a_loss_report(init, sent):
     assert len(sent.events()) == 5
     assert sent.lost_errors() == ["sample_rate"] * 3
     assert sent.items("ukemi_repeats") == []
+
+
+def test_after_a_fork_the_child_tells_only_what_it_counted_itself(clock):
+    """Also when the fork happened while a thread of the parent held the lock."""
+    guard = StormGuard(1, clock)
+    met(guard, "x", A)
+    met(guard, "x", A)
+    guard._lock._lock.acquire()
+    if os.fork() == 0:
+        met(guard, "x", A)
+        os._exit(guard.drain()[A])
+    guard._lock._lock.release()
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
+    assert guard.drain() == {A: 1}
