@@ -32,7 +32,7 @@ def start_span(op: str, description: str) -> AbstractContextManager[Any]:
     """A part of the transaction at hand."""
     try:
         span: AbstractContextManager[Any] = sentry_sdk.start_span(**{"op": op, _NAME: description})
-        return span
     except Exception:  # the border to the host app
         report_internal("span_not_started")
         return nullcontext()
+    return span
