@@ -14,7 +14,7 @@ _SECRET_WORDS: Final = frozenset(
     "password passwords passwd pwd passphrase passcode secret secrets token tokens apikey apikeys authorization "
     "credential credentials cookie cookies sessionid sessid phpsessid jsessionid csrf xsrf csrftoken xsrftoken jwt "
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
-    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys".split()
+    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw".split()
 )
 _SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
 """Short words of many meanings: secret at the end of a key, or before one of `_CONTENT`; `pan_left` and `pin_map` are not."""
@@ -58,7 +58,7 @@ _SECRET_PHRASES: Final = (
     ("time", "code"),
     ("security", "answer"),
 )
-_SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card"})
+_SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card", "sig"})
 """Secret as the whole key only: `auth_method` and `session_length` are not."""
 _SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "sessionid", "token", "secret")
 """Words written together: `userpassword`, `accesstoken`."""
@@ -153,6 +153,13 @@ def is_user_name_key(key: str) -> bool:
     """Whether the value under `key` is a user's name: `username`, `user_name`, `loginUsername`."""
     words = words_of(key)
     return bool(words) and (words[-1] == "username" or words[-2:] == ("user", "name"))
+
+
+@lru_cache(maxsize=8192)
+def is_phrase(first: str, second: str) -> bool:
+    """Whether two words of a sentence are a name that one key could be: `api key: …`, `user name: …`."""
+    words = (*words_of(first)[-1:], *words_of(second)[:1])
+    return _has(words, _SECRET_PHRASES) or _has(words, _IDENTITY_PHRASES)
 
 
 def _has(words: tuple[str, ...], phrases: tuple[tuple[str, str], ...]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import re2
 
 from ukemi.privacy.identity import hash_identity
-from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, words_of
+from ukemi.privacy.keys import is_group_key, is_identity_key, is_phrase, is_secret_key, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
 Replace = Callable[[Any, Rules], str | None]
@@ -35,8 +35,8 @@ _VENDOR_URLS: Final = r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)
 SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
     r"|(?:security|verification|recovery|access|time)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
-    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains"
-    r"|eyJ|-----BEGIN|://[^/\s]*[@:]|@[a-z0-9-]+\.|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|\bsig\b|-u |identified|name=|\[parameters"
+    r"|eyJ|-----BEGIN|://[^/\s]*[@:]|@[^\s@/]+\.|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
     f"|{_VENDOR_PREFIXES}|{_VENDOR_WHOLES}|{_VENDOR_URLS}"
 )
@@ -55,7 +55,7 @@ _NO_VALUES: Final = frozenset(
     "rejected refused denied accepted changed unchanged reset updated revoked mismatch mismatched absent optional disabled enabled "
     "unsupported malformed unauthorized forbidden removed redacted filtered hidden masked set unset given field value ensure string "
     "please error failure success successful n/a yes see eof unexpected closed open opened declined started ended stopped found "
-    "created deleted ready pending active inactive approved lost stale new old does cleared dropped loaded saved sent skipped".split()
+    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped".split()
 )
 """What stands after a secret's key when the secret does not: the closed classes of English words, and states."""
 _TYPES: Final = frozenset(
@@ -65,11 +65,11 @@ _TYPES: Final = frozenset(
 """Types of Python and of JSON schemas: `password: str`."""
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey"})
 _PLACEHOLDER: Final = re.compile(
-    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{[A-Za-z_0-9.!:\[\]()]*\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|Ellipsis"""
+    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{(?:[A-Za-z_.!:\[\]()]*|\d)\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|Ellipsis"""
 )
 """Where a value will be put, or was hidden: `%s`, `{token}`, `$1`, `?`, `***`."""
 _OBJECT: Final = re.compile(
-    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>"""
+    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>|<[a-z_-]+(?: [a-z_-]+){0,4}>"""
 )
 """How Python shows an object that says nothing of itself."""
 _DIGITS: Final = re.compile("[0-9]+")
@@ -77,7 +77,10 @@ _ALGORITHMS: Final = re.compile(
     r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
 )
 """Words with digits in them that are no secrets: `base64`, `HS256`, `v2`, `OAuth2`."""
-_PRE_RELEASE: Final = re.compile(r"(?i)-(?:alpha|beta|rc|dev|pre|post|snapshot|final)")
+_MORE_OF_VERSION: Final = re.compile(r"(?i)-(?:alpha|beta|rc|dev|pre|post|snapshot|final)|\.\d")
+_VERSION_BEFORE: Final = re.compile(r"(?i)\b(?:version|release|build|v|ver)[ =:/]*\Z")
+_SQL_WORD: Final = re.compile(r"[A-Za-z_]\w+", re.ASCII)
+_STATEMENT: Final = re2.compile(r"(?s)(\[SQL: )(.*?)(\]\s*\[parameters: )[(\[][^{].*?[)\]]\]")
 _REMOVED: Final = ("[email]", "[ip]")
 """Stand for addresses when there is no key to hash them with."""
 
@@ -145,6 +148,22 @@ def _cut_url_auth(match: Any, _rules: Rules) -> str | None:
     return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}"
 
 
+def _after_option(match: Any, _rules: Rules) -> str:
+    return f"{match.group(1)}{FILTERED}"
+
+
+def _quoted_after(match: Any, rules: Rules) -> str | None:
+    """`WITH PASSWORD 'hunter2'`, `IDENTIFIED BY 'hunter2'`: the words of a statement, or of a sentence."""
+    replacement = _judge("password", match.group(4), rules)
+    return None if replacement is None else f"{match.group(2)}{match.group(3)}{replacement}"
+
+
+def _parameters(match: Any, rules: Rules) -> str | None:
+    """Parameters of a failed statement as SQLAlchemy shows them, without names: all go when the statement names a secret."""
+    is_wanted = any(rules.names_secret(word) or is_identity_key(word) for word in _SQL_WORD.findall(match.group(2)))
+    return f"{match.group(1)}{match.group(2)}{match.group(3)}({FILTERED})]" if is_wanted else None
+
+
 def _row(match: Any, _rules: Rules) -> str:
     return f"{match.group(1)}({FILTERED})"
 
@@ -164,7 +183,12 @@ def _judge(key: str, value: str, rules: Rules) -> str | None:
         return None  # a parameter of SQL; what a language model counts
     if rules.names_secret(key):
         return None if bare.lower().rstrip(".:!") in _NO_VALUES | _SCHEMES else FILTERED
-    is_value = not _NO_IDENTITY.match(bare) and bare.lower().rstrip(".:!") not in _NO_VALUES
+    if is_identity_key(key) and value == bare:
+        # `email: delivered`, `Login: 3 attempts left`
+        is_word = bare.isascii() and bare.isalpha() and words_of(key)[-1] in ("email", "emails", "mail")
+        if is_word or (bare.isdigit() and len(bare) < 3):
+            return None
+    is_value = not _NO_IDENTITY.match(bare) and "=" not in bare and bare.lower().rstrip(".:!") not in _NO_VALUES
     return _identity(bare.strip("()"), rules) if is_identity_key(key) and is_value else None
 
 
@@ -207,7 +231,7 @@ def _card(match: Any, _rules: Rules) -> str | None:
         digits, card_end = "", 0
         for group_start, end in groups[first : first + 19] if start >= done else ():
             digits += text[group_start:end]
-            if len(digits) > 19:
+            if len(digits) > 19 or end - group_start < 2:  # no card is written digit by digit
                 break
             if len(digits) >= 13 and is_card_number(digits):
                 card_end = end
@@ -236,7 +260,8 @@ def _email(match: Any, rules: Rules) -> str | None:
 def _ip(match: Any, rules: Rules) -> str | None:
     try:
         address = ipaddress.ip_address(match.group(2))
-        if _PRE_RELEASE.match(match.string, match.end(2)):
+        start, end = match.span(2)
+        if _MORE_OF_VERSION.match(match.string, end) or _VERSION_BEFORE.search(match.string, max(0, start - 12), start):
             return None
     except ValueError:
         return None
@@ -277,7 +302,7 @@ def _by(pattern: Any, replace: Replace) -> Finder:
 
 
 _KEY: Final = re2.compile(
-    r"""([A-Za-z_][A-Za-z0-9_.-]{1,63})\\*["']?\]?[ \t]*(?:!=|[:=]=?=?|=>|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
+    r"""([A-Za-z_][A-Za-z0-9_.-]{1,63})\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
 )
 _QUOTED: Final = re.compile(
     r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|[bfruBFRU]{0,2}"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[bfruBFRU]{0,2}'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
@@ -287,7 +312,10 @@ _ANNOTATION: Final = re.compile(
     r"""(?:Optional|Union|Annotated|Final|ClassVar|[A-Za-z_][\w.]*)(?:\[[^\]=]{0,200}\]+)?(?:\s*\|\s*[A-Za-z_][\w.]*)*\s*=(?!=)\s*"""
 )
 """`str = ` of `password: str = "…"`: the value stands behind it."""
-_FILE: Final = re.compile(r"\.(?:pyx?|[cm]?[jt]sx?|vue|svelte|go|rs|rb|php|java|kt|swift|cs?|cpp|html?)\Z")
+_WORD_BEFORE: Final = re.compile(r"([A-Za-z]{2,15})[ -]$", re.ASCII)
+_FILE: Final = re.compile(
+    r"\.(?:pyx?|[cm]?[jt]sx?|vue|svelte|go|rs|rb|php|java|kt|swift|cs?|cpp|html?|json|ya?ml|toml|ini|cfg|conf|sql|sh|xml|css|md|txt|lock)\Z"
+)
 _SOURCE: Final = re.compile(
     r"""\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[(:].*|@\w[\w.]*(?:\(.*\))?\s*$|(?:return|await|yield|raise)\s+[\w.]+\(|(?:el)?if\s.*:\s*$|from\s+[\w.]+\s+import\s)"""
 )
@@ -295,6 +323,8 @@ _SOURCE: Final = re.compile(
 _PATH: Final = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*""", re.ASCII)
 _METHOD: Final = re.compile(r"\.(\w+)$")
 _NUMBER: Final = re.compile(r"[\w.!@$%^*+-]+")
+_COLON: Final = re.compile(r"\s*:")
+_BRACES: Final = re.compile(r"\{[^{}]*\}")
 _IS_KEYWORD: Final = re.compile(r"\s*=(?!=)")
 _LITERAL: Final = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""")
 _LOOKED_UP: Final = re.compile(
@@ -329,9 +359,12 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
         start = match.end()
         if text[start - 1] in "\"'{[" and "\n" in match.group(0):
             start -= 1
-        if match.start() < done or not _is_wanted(match.group(1), text, match.start(), start, rules):
+        key = match.group(1)
+        if before := _WORD_BEFORE.search(text, max(0, match.start() - 20), match.start()):
+            key = f"{before.group(1)}_{key}" if is_phrase(before.group(1), key) else key
+        if match.start() < done or not _is_wanted(key, text, match.start(), start, rules):
             continue
-        if _FILE.search(match.group(1)) and text[start : start + 1].isdigit():
+        if _FILE.search(key) and text[start : start + 1].isdigit():
             continue  # `tokens.py:42` is a place
         if annotated := _ANNOTATION.match(text, start):
             types = _PATH.findall(annotated.group(0))
@@ -342,11 +375,11 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
             is_annotated = False
         literal = next((span for span in literals if span[0] < start < span[1]), None)
         is_spaced = match.group(0).endswith(" = ")
-        if (is_source and not literal) or _is_code(match.group(1), text, start, is_statement=is_annotated or is_spaced):
-            replacement, end = _judged_code(match.group(1), text, start, rules)
+        if (is_source and not literal) or _is_code(key, text, start, is_statement=is_annotated or is_spaced):
+            replacement, end = _judged_code(key, text, start, rules)
         else:
             end = min(_end_of_value(text, start), literal[1] - 1 if literal else len(text))
-            replacement = _judge(match.group(1), text[start:end], rules)
+            replacement = _judge(key, text[start:end], rules)
         if replacement is not None:
             parts += [text[done:start], replacement]
             done = end
@@ -375,7 +408,8 @@ def _is_code(key: str, text: str, start: int, *, is_statement: bool) -> bool:
     if name.lower() == key.rpartition(".")[2].lower():
         return True
     first, _, last = name.rpartition(".")
-    return bool(first) and (is_telling(last) or first == key or bool(_LOOKED_UP.match(text, start)))
+    is_looked_up = bool(_LOOKED_UP.match(text, start)) and not _is_random(last)
+    return bool(first) and (is_telling(last) or first == key or is_looked_up)
 
 
 def _judged_code(key: str, text: str, start: int, rules: Rules) -> tuple[str | None, int]:
@@ -386,8 +420,8 @@ def _judged_code(key: str, text: str, start: int, rules: Rules) -> tuple[str | N
         char = text[at]
         if quoted := _QUOTED.match(text, at):
             literal = quoted.group(0)
-            is_subscript = depth > 0 and callees[-1] == "["
-            if not is_subscript and _holds(literal, callees[-1], keyword, rules):
+            is_subscript = depth > 0 and (callees[-1] == "[" or _COLON.match(text, quoted.end()) is not None)
+            if not is_subscript and _holds(key, literal, callees[-1], keyword, rules):
                 replacement = _judge(key, literal, rules)
                 if replacement is not None:
                     parts += [text[done:at], replacement]
@@ -436,17 +470,19 @@ def _judged_code(key: str, text: str, start: int, rules: Rules) -> tuple[str | N
     return ("".join([*parts, text[done:at]]) if changed else None), at
 
 
-def _holds(literal: str, callee: str, keyword: str, rules: Rules) -> bool:
+def _holds(key: str, literal: str, callee: str, keyword: str, rules: Rules) -> bool:
     """Whether a quoted text in the expression after a secret's key is a value, and not the name of one."""
     bare = literal.lstrip("bfruBFRU").strip("\\\"'")
-    placeless = _PLACEHOLDER.sub("", bare)
-    if len(placeless.strip(" .:/_-")) < 2 or placeless.strip().lower() in ("bearer", "basic", "token"):
+    placeless = (_BRACES if literal[0] in "fF" else _PLACEHOLDER).sub("", bare)
+    if sum(map(str.isalnum, placeless)) < 2 or placeless.strip().lower() in ("bearer", "basic", "token"):
         return False
     if keyword:
         return keyword in ("default", "value") or rules.names_secret(keyword)
     if not callee:
         return True
     function = callee.rstrip(",").rpartition(".")[2]
+    if words_of(bare) == words_of(key):
+        return False  # `env.str("SECRET_KEY")` after `SECRET_KEY =`
     if function in _STRING_METHODS:
         return False
     is_first = not callee.endswith(",")
@@ -553,6 +589,9 @@ def _has_digits(count: int) -> Callable[[str], bool]:
     return lambda text: sum(map(text.count, "0123456789")) >= count
 
 
+_LETTERS: Final = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{1FFF}\x{3040}-\x{D7FF}"
+"""Also those of other scripts. Ranges, for `\\pL` repeated makes re2 run out of memory."""
+
 FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@pemkey",
@@ -632,6 +671,16 @@ FINDERS: Final[list[Pattern]] = [
         _has_word("authorization"),
         _by(
             re2.compile(
+                r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:digest|aws4-hmac-sha256|hawk|oauth|signature)\s)([^\r\n]+)"
+            ),
+            _after_option,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has_word("authorization"),
+        _by(
+            re2.compile(
                 r"(?i)()\b((?:proxy-)?authorization)([\"']?\s*:\s*)((?:[a-z][\w-]*[ \t]+)?[^\s,;\"'\[\](){}]+)"
             ),
             _header,
@@ -651,10 +700,47 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(
         "@password",
-        _has_word("pass", "pwd", "pin"),
+        _has_word("password", "passwd", "passphrase", "identified"),
         _by(
             re2.compile(
-                r"(?i)()\b(password|passwd|pwd|passphrase|pin)(\s+(?:is|was)\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+                r"(?i)()\b(password|passwd|passphrase|identified)(\s+(?:(?:by|like|for\s+\S+\s*=)\s*)?)(\"[^\"]+(?:\"|$)|'[^']+(?:'|$))"
+            ),
+            _quoted_after,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has_word("pin", "cvv", "cvc", "otp"),
+        _by(re2.compile(r"(?i)()\b(pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b"), _key_and_value),
+    ),
+    Pattern(
+        "@password",
+        _has("</"),
+        _by(re2.compile(r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)"), _key_and_value),
+    ),
+    Pattern(
+        "@password",
+        _has("name="),
+        _by(
+            re2.compile(
+                r"""(name=\\*["']?)([A-Za-z_][\w.\[\]-]{1,63})(\\*["']?(?:\s+value=|\s*(?:\r?\n|\\r\\n)(?:[A-Za-z-]+:[^\r\n]*\r?\n)*(?:\r?\n|\\r\\n)))("[^"]*"?|'[^']*'?|[^\s<>]+)"""
+            ),
+            _key_and_value,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has("-u ", "--user", "--proxy-user"),
+        _by(re2.compile(r"((?:^|\s)(?:-u|--user|--proxy-user)[ =]+)([^\s:]*[^\s:0-9][^\s:]*:\S+)"), _after_option),
+    ),
+    Pattern("@password", _has("[parameters: ("), _by(_STATEMENT, _parameters)),
+    Pattern("@password", _has("[parameters: [("), _by(_STATEMENT, _parameters)),
+    Pattern(
+        "@password",
+        _has_word("pass", "pwd", "pin", "identified", "cvv", "cvc", "otp"),
+        _by(
+            re2.compile(
+                r"(?i)()\b(password|passwd|pwd|passphrase|pin)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
             ),
             _key_and_value,
         ),
@@ -670,11 +756,11 @@ FINDERS: Final[list[Pattern]] = [
             _pair,
         ),
     ),
-    Pattern("@password", _has("=", ":", "%3"), _values, is_of_values=True),
+    Pattern("@password", _has("=", ":", "%3", "->"), _values, is_of_values=True),
     Pattern(
         "@creditcard",
         _has_digits(13),
-        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ +-]?\d){12,})([^0-9A-Za-z-]|$)"), _card),
+        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ +-]?\d){12,}|(?:\d{4}\.){3}\d{4})([^0-9A-Za-z-]|$)"), _card),
     ),
     Pattern(
         "@usssn",
@@ -689,7 +775,7 @@ FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@email",
         _has("@"),
-        _by(re2.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)+"), _email),
+        _by(re2.compile(rf"[{_LETTERS}0-9._%+-]+(?:@[{_LETTERS}0-9-]+(?:\.[{_LETTERS}0-9-]+)+)+"), _email),
     ),
     Pattern(
         "@ip",

@@ -221,3 +221,19 @@ def assert_same_shape(tree, scrubbed):
 @given(st.binary(max_size=200))
 def test_any_bytes_give_text(body):
     assert isinstance(scrub({"body": body}, HASHING).tree["body"], str)
+
+
+def test_addresses_as_keys_stay_apart_when_both_are_removed():
+    tree = {"bob@example.org": 1, "eve@example.org": 2}
+
+    assert scrub(tree, DEFAULT_RULES).tree == {"[email]": 1, "[email] (2)": 2}
+
+
+def test_card_number_leaves_also_as_a_float():
+    assert scrub([4242424242424242.0, 4242424242424241.0], DEFAULT_RULES).tree == [FILTERED, 4242424242424241.0]
+
+
+def test_options_of_a_command_line_name_the_argument_behind_them():
+    argv = ["shop-admin", "--password", "zq7", "--page", "1"]
+
+    assert scrub({"argv": argv}, DEFAULT_RULES).tree == {"argv": ["shop-admin", "--password", FILTERED, "--page", "1"]}

@@ -167,3 +167,33 @@ def test_keys_that_the_user_calls_safe_keep_their_values():
 
     assert scrub_text("token_id=abc", DEFAULT_RULES) == "token_id=[Filtered]"
     assert scrub_text("token_id=abc", rules) == "token_id=abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("shop --db-password hunter2 --page 1", "shop --db-password [Filtered] --page 1"),
+        ("git clone https://zq7token99@git.example.org/x", "git clone https://[Filtered]@git.example.org/x"),
+        ("curl -u bob:hunter2 https://x.example", "curl -u [Filtered] https://x.example"),
+        ("Key (password)=(hunter2) already exists.", "Key (password)=([Filtered]) already exists."),
+        ("INSERT INTO a (id, token) VALUES (1, 'zq7'), (2, 'zq8')", "INSERT INTO a (id, token) VALUES (1, [Filtered]), (2, [Filtered])"),
+        ("Failing row contains (7, kiyoshi, hunter2).", "Failing row contains ([Filtered])."),
+        (
+            "[SQL: UPDATE a SET password=? WHERE id=?]\n[parameters: ('hunter2', 7)]",
+            "[SQL: UPDATE a SET password=? WHERE id=?]\n[parameters: ([Filtered])]",
+        ),
+        ("ALTER USER bob WITH PASSWORD 'hunter2'", "ALTER USER bob WITH PASSWORD '[Filtered]'"),
+        ("password: str = 'hunter2'", "password: str = [Filtered]"),
+        ("if password == 'hunter2':", "if password == [Filtered]:"),
+        ("<password>hunter2</password>", "<password>[Filtered]</password>"),
+        ("token => hunter2", "token => [Filtered]"),
+        ("api key: hunter2", "api key: [Filtered]"),
+        ("log-in with password hunter2 failed", "log-in with password [Filtered] failed"),
+        ("<Login: password='hunter2', page=1>", "<Login: password=[Filtered], page=1>"),
+        ("bob%40example.org", "[email]"),
+        ("card 4111\u00a01111\u00a01111\u00a01111", "card [Filtered]"),
+        ("4111.1111.1111.1111", "[Filtered]"),
+    ],
+)  # fmt: skip
+def test_secret_is_found_as_tools_write_it(text, left):
+    assert scrub_text(text, DEFAULT_RULES) == left
