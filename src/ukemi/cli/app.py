@@ -1,8 +1,8 @@
-"""The command tree: `ukemi serve`, `ukemi project …`, `ukemi key …`, `ukemi user …`, `ukemi send-test`."""
+"""The command tree: `ukemi serve`, `ukemi project …`, `ukemi key …`, `ukemi user …`, `ukemi send-test`, `ukemi leaks`."""
 
 import typer
 
-from ukemi.cli import keys, projects, send_test, serve, users
+from ukemi.cli import keys, leaks, projects, send_test, serve, users
 
 app = typer.Typer(
     name="ukemi",
@@ -22,3 +22,4 @@ app.add_typer(projects.app, name="project")
 app.add_typer(keys.app, name="key")
 app.add_typer(users.app, name="user")
 app.command("send-test")(send_test.send_test)
+app.command("leaks")(leaks.leaks)
