@@ -75,7 +75,11 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _forget() -> None:
     sentry_sdk.Scope.get_global_scope().set_client(None)
-    for scope in (sentry_sdk.Scope.get_global_scope(), sentry_sdk.Scope.get_isolation_scope(), sentry_sdk.Scope.get_current_scope()):
+    for scope in (
+        sentry_sdk.Scope.get_global_scope(),
+        sentry_sdk.Scope.get_isolation_scope(),
+        sentry_sdk.Scope.get_current_scope(),
+    ):
         scope.clear()
     sentry_sdk.scope._isolation_scope.set(None)
     sentry_sdk.scope._current_scope.set(None)
