@@ -331,6 +331,9 @@ _LOOKED_UP: Final = re.compile(
     r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\[|\.get\w*\(|\()|(?:self|cls|this|settings|config|conf|os|env|app|request|args|options|process)\.[A-Za-z_]"""
 )
 """The beginning of a subscript, a call or an attribute."""
+_MAX_SOURCE: Final = 1200
+"""Longer lines were written by no hand; they are read as any text, in linear time."""
+_MAX_EXPRESSION: Final = 300
 _STRING_METHODS: Final = frozenset(dir(str)) | frozenset(dir(bytes))
 _LOOK_UPS: Final = frozenset(
     "get getenv getlist getattr pop fetch find load read lookup select require input getpass prompt ask header cookie config env "
@@ -344,12 +347,12 @@ _NO_IDENTITY: Final = re.compile(r"""[\\"']*+(?:hmac:|[{\[<])""")
 
 def _values(text: str, rules: Rules) -> str:
     """Values by their keys: `password=…`, `"token": "…"`, `username='…'`."""
-    return _values_in(text, rules, is_source=bool(_SOURCE.match(text)))
+    return _values_in(text, rules, is_source=len(text) <= _MAX_SOURCE and bool(_SOURCE.match(text)))
 
 
 def source_values(text: str, rules: Rules) -> str:
     """The same for a line of source code: it names secrets without holding them, unless it quotes one."""
-    return _values_in(text, rules, is_source=True)
+    return _values_in(text, rules, is_source=len(text) <= _MAX_SOURCE)
 
 
 def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
@@ -416,7 +419,8 @@ def _judged_code(key: str, text: str, start: int, rules: Rules) -> tuple[str | N
     """An expression with its quoted values replaced, and where it ends."""
     parts, at, done, changed = [], start, start, False
     depth, callees, keyword = 0, [""], ""
-    while at < len(text):
+    limit = min(len(text), start + _MAX_EXPRESSION)
+    while at < limit:
         char = text[at]
         if quoted := _QUOTED.match(text, at):
             literal = quoted.group(0)
