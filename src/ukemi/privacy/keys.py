@@ -105,6 +105,15 @@ def words_of(key: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8192)
 def is_secret_key(key: str) -> bool:
     """Whether the value under `key` is a secret, whatever it looks like."""
+    return _is_secret(key) or (_is_odd(key) and _is_secret(key.lower()))
+
+
+def _is_odd(key: str) -> bool:
+    """`X-aPi-KeY`, `aUTHORIZATION`: the case says nothing of words. Header names may be written so."""
+    return any(len(word) <= 2 for word in words_of(key)) and not key.islower()
+
+
+def _is_secret(key: str) -> bool:
     words = tuple(word.rstrip("0123456789") or word for word in words_of(key))  # forms ask for password1 and password2
     if not words:
         return False
@@ -129,6 +138,10 @@ def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
 @lru_cache(maxsize=8192)
 def is_identity_key(key: str) -> bool:
     """Whether the value under `key` tells who somebody is, and is hashed: e-mail, user name, IP address."""
+    return _is_identity(key) or (_is_odd(key) and _is_identity(key.lower()))
+
+
+def _is_identity(key: str) -> bool:
     words = words_of(key)
     if not words:
         return False

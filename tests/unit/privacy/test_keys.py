@@ -41,3 +41,14 @@ def test_user_name_keys_end_in_the_word():
 @pytest.mark.parametrize("key", ["X-Api-Key", "xApiKey", "x_api_key", "x.api.key", "XApiKey"])
 def test_every_way_to_write_words_gives_the_same_words(key):
     assert words_of(key) == ("x", "api", "key")
+
+
+@pytest.mark.parametrize("key", ["X-aPi-KeY", "aUTHORIZATION", "pASSword", "PaSsWoRd", "sEt-CoOkIe", "aPIkEY"])
+def test_header_names_are_secret_in_whatever_case(key):
+    """Case means nothing in a header's name, and a proxy or an attacker may write it in any."""
+    assert is_secret_key(key)
+
+
+@pytest.mark.parametrize("key", ["isA", "userID", "tokenCount", "hasToken", "myPassport", "vCardUrl", "compassWord"])
+def test_short_humps_make_no_secret(key):
+    assert not is_secret_key(key)
