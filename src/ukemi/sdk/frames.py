@@ -42,6 +42,31 @@ def fill_frames(event: Event, error: BaseException, traceback: TracebackType | N
             _fill(frame, step.tb_frame, step.tb_lineno)
 
 
+def drop_wrappers(event: Event, error: BaseException) -> None:
+    """
+    Take groups out of the event that hold nothing but the error itself.
+
+    A task group of a framework wraps an error on its way and lets it out again: how many there were says nothing.
+    """
+    values = (event.get("exception") or {}).get("values") or []
+    if isinstance(error, BaseExceptionGroup) or len(values) < 2:
+        return
+    wrappers, one = set(), error.__context__
+    while isinstance(one, BaseExceptionGroup) and _leaf(one) is error:
+        wrappers.add(type(one).__qualname__)
+        one = one.__context__
+    event["exception"]["values"] = [value for value in values if (value or {}).get("type") not in wrappers]
+
+
+def _leaf(group: BaseException) -> BaseException | None:
+    """The only error in a group, however often it was wrapped; None when there are several."""
+    while isinstance(group, BaseExceptionGroup):
+        if len(group.exceptions) != 1:
+            return None
+        group = group.exceptions[0]
+    return group
+
+
 def _tracebacks(error: BaseException, traceback: TracebackType | None) -> Iterator[TracebackType | None]:
     """Of the error, its causes, and the members of groups."""
     yield traceback

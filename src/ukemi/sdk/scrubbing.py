@@ -21,7 +21,7 @@ from sentry_sdk.transport import HttpTransport, Transport
 from ukemi.privacy import Rules, find_user_names, scrub
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
-from ukemi.sdk.frames import fill_frames
+from ukemi.sdk.frames import drop_wrappers, fill_frames
 
 log = logging.getLogger("ukemi")
 
@@ -89,6 +89,7 @@ def _fill(event: Event, error: BaseException, hint: Hint) -> None:
     try:
         if runtime.current().fills_frames:
             fill_frames(event, error, hint["exc_info"][2])
+        drop_wrappers(event, error)
     except Exception:  # the border to the host app: an event without variables is better than none
         report_internal("frames_not_filled")
 
