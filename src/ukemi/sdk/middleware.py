@@ -114,6 +114,8 @@ class _Served:
         The decision comes first, since most are not kept, and building one costs more than all else that we do.
         """
         caller = _headers(self._scope, b"sentry-trace", b"baggage")
+        if self._settings.streams_spans:
+            return self._begin_streamed(name, caller)
         sampler, rate = self._settings.sampler, None
         if sampler is not None:
             rate = sampler(self._scope.get("path", ""), _decision(caller.get("sentry-trace", "")))
@@ -133,10 +135,31 @@ class _Served:
             begun.sample_rate = rate  # sentry-sdk would note 1 for what was decided before
         return begun
 
+    def _begin_streamed(self, name: str, caller: dict[str, str]) -> Any:
+        """The same where spans are streamed: sentry-sdk itself decides which are kept."""
+        if caller:
+            sentry_sdk.traces.continue_trace(caller)
+        else:
+            sentry_sdk.traces.new_trace()
+        sentry_sdk.Scope.get_current_scope().set_custom_sampling_context({"asgi_scope": self._scope})
+        attributes: dict[str, Any] = {
+            "sentry.op": "http.server",
+            "sentry.origin": "auto.http.ukemi",
+            "sentry.segment.name.source": "url",
+        }
+        return sentry_sdk.traces.start_span(name, attributes=attributes, parent_span=None)
+
     def _finish(self, transaction: Any) -> None:
         try:
             route = route_of(self._scope)
-            if transaction is not None:
+            if transaction is not None and self._settings.streams_spans:
+                if route is not None:
+                    transaction.name = f"{self._scope.get('method', 'WEBSOCKET')} {route}"
+                    transaction.set_attribute("sentry.segment.name.source", "route")
+                if self._status is not None:
+                    transaction.set_attribute("http.response.status_code", self._status)
+                    transaction.status = "error" if self._status >= 500 else "ok"
+            elif transaction is not None:
                 if route is not None:
                     transaction.name, transaction.source = f"{self._scope.get('method', 'WEBSOCKET')} {route}", "route"
                 if self._status is not None:

@@ -25,6 +25,7 @@ class Runtime:
     health: frozenset[str] = HEALTH_SEGMENTS
     counter: "Reporter | None" = None
     expected_level: str = "warning"
+    streams_spans: bool = False
     fills_frames: bool = False
     """Whether we put variables and source lines into events (`frames`), and not sentry-sdk."""
     storm: "StormGuard | None" = None

@@ -127,7 +127,8 @@ def init(
         "transport": behind_door(sentry_options["transport"]) if "transport" in sentry_options else UkemiTransport,
         "before_send": partial(before_send, first=sentry_options.get("before_send")),
         "before_send_transaction": _after(sentry_options.get("before_send_transaction"), before_send_transaction),
-        "event_scrubber": _NoScrubber(),
+        # With `data_collection`, sentry-sdk has no scrubber of its own to be replaced, and warns of any.
+        **({} if "data_collection" in sentry_options else {"event_scrubber": _NoScrubber()}),
         **_without_replaced(sentry_options),
     }
     try:
@@ -152,6 +153,7 @@ def init(
             storm=storm,
             tells_repeats=counter is not None,
             fills_frames=not _shapes_frames(sentry_options),
+            streams_spans=_streams_spans(sentry_options),
             sampler=None
             if "traces_sampler" in sentry_options
             else request_sampler(traces_sample_rate, critical_paths, health_paths),
@@ -193,6 +195,12 @@ def _end_previous() -> None:
     if previous.is_on:
         sentry_sdk.get_client().close(timeout=FLUSH_S)
     runtime.install(Runtime())
+
+
+def _streams_spans(sentry_options: dict[str, Any]) -> bool:
+    """Whether spans leave one by one, as newer versions of sentry-sdk can, and not with their transaction."""
+    chosen = sentry_options.get("trace_lifecycle", (sentry_options.get("_experiments") or {}).get("trace_lifecycle"))
+    return bool(chosen == "stream")
 
 
 def _shapes_frames(sentry_options: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import sentry_sdk
 from sentry_sdk.tracing import Span
 
+from ukemi.sdk import runtime
 from ukemi.sdk.scrubbing import report_internal
 
 _NAME: Final = "name" if "name" in inspect.signature(Span.__init__).parameters else "description"
@@ -20,6 +21,8 @@ def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
     Whether it is kept is decided by the sampling rates, by `name` as if it were a path.
     """
     try:
+        if runtime.current().streams_spans:
+            return start_span(op, name)
         if sentry_sdk.get_current_span() is not None:
             return start_span(op, name)
         return sentry_sdk.start_transaction(name=name, op=op)
@@ -31,7 +34,11 @@ def start_transaction(name: str, op: str) -> AbstractContextManager[Any]:
 def start_span(op: str, description: str) -> AbstractContextManager[Any]:
     """A part of the transaction at hand."""
     try:
-        span: AbstractContextManager[Any] = sentry_sdk.start_span(**{"op": op, _NAME: description})
+        span: AbstractContextManager[Any]
+        if runtime.current().streams_spans:
+            span = sentry_sdk.traces.start_span(description, attributes={"sentry.op": op})
+        else:
+            span = sentry_sdk.start_span(**{"op": op, _NAME: description})
     except Exception:  # the border to the host app
         report_internal("span_not_started")
         return nullcontext()
