@@ -417,7 +417,7 @@ rgba(12, 34, 56, 0.5)
 key-value-store
 sk-loading-spinner
 hf_model loaded
-npm_config_cache=/root/.npm
+npm_config_cache=/home/app/.npm
 pip install tokenizers==0.15.0
 pass
 pass 1 of 3
