@@ -50,7 +50,9 @@ class Inbox:
         section = next((b["text"]["text"] for b in blocks if b["type"] == "section"), "")
         context = next((b["elements"][0]["text"] for b in blocks if b["type"] == "context"), "")
         state = "closed" if message["text"].startswith("✅") else "opened"
-        self._keep("slack", state, _plain(message["text"]), _plain(section), context.split(" · ")[0], "")
+        # The edge of the row has the colour that Slack shows as a sign before the text.
+        title = _plain(message["text"]).partition(" ")[2]
+        self._keep("slack", state, title, _plain(section), context.split(" · ")[0], "")
         return Response("ok")
 
     async def pagerduty(self, request: Request) -> Response:
@@ -118,7 +120,7 @@ def _row(one: Received) -> str:
     lines = [line for line in one.detail.splitlines() if not line.startswith("<http")]
     return (
         f'<li class="{one.state}"><time>{at}</time><span class="channel {one.channel}">{one.channel}</span>'
-        f"<div><strong>{escape(one.title)}</strong><p>{escape(' '.join(lines))}</p>"
+        f"<div><strong>{escape(one.title)}</strong><p>{escape(' · '.join(lines))}</p>"
         f"<small>{one.state}{' · ' + escape(one.rule) if one.rule else ''}</small></div></li>"
     )
 

@@ -54,7 +54,7 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
         return {name: channel for name, channel in self.channels.items() if channel.is_configured(environment)}
 
     def is_nobody_told(self, environment: Mapping[str, str]) -> bool:
-        """Whether some rule's incidents would reach no channel at all."""
+        """Whether no rule's incidents would reach any channel."""
         configured = self.configured(environment)
         return not any(name in configured for rule in self.rules for name in self.severities.get(rule.severity, []))
 

@@ -78,10 +78,6 @@ class SpoolWriter:
             self._wake.notify()
         await append.done
 
-    def backlog_bytes(self) -> int:
-        """About how many bytes of payload wait; an upper estimate between two measurements."""
-        return self._backlog_bytes
-
     def close(self) -> None:
         """Write what waits, then close."""
         with self._wake:
