@@ -53,7 +53,12 @@ def test_every_page_fits_and_can_be_read(see: OpenPage, size: dict, colours: str
     expect(page.locator(".issue")).to_have_count(6)
     issues = [page.url.split("/issues")[0] + link.get_attribute("href") for link in page.locator(".issue .what").all()]
     base = page.url.removesuffix("/issues")
-    for address in (f"{base}/issues", f"{base}/issues?q=nothing", f"{base}/alerts", f"{base}/projects", *issues[:2]):
+    for address in (
+        f"{base}/issues",
+        f"{base}/issues?q=nothing",
+        *(base + path for path in ("/alerts", "/rules", "/notifications", "/projects")),
+        *issues[:2],
+    ):
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert (address, page.evaluate("document.documentElement.scrollWidth - innerWidth")) == (address, 0)

@@ -19,7 +19,20 @@ from ukemi.collector.settings import Settings
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.errors import NotFound
 from ukemi.collector.web.context import Web
-from ukemi.collector.web.pages import account, alerts, error, event_status, issue, issues, projects, sign_in
+from ukemi.collector.web.pages import (
+    account,
+    alerts,
+    error,
+    event_status,
+    issue,
+    issues,
+    notifications,
+    projects,
+    sign_in,
+)
+from ukemi.collector.web.pages import (
+    rules as rules_page,
+)
 from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn, SmallBodies
 
 PUBLIC = ("/static/", "/health", "/sign-in", "/api/")
@@ -73,6 +86,8 @@ def create_app(
         Route(f"{issue_path}/status", issue.set_status, methods=["POST"]),
         *_page(issue_path, issue.show),
         *_page("/alerts", alerts.show),
+        *_page("/rules", rules_page.show),
+        *_page("/notifications", notifications.show),
         *_page("/projects", projects.show),
         Route("/projects", projects.create, methods=["POST"]),
         Route("/api/{project_id:project}/ukemi/events/{event_id:str}/", event_status.show),

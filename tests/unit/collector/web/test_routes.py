@@ -10,7 +10,9 @@ from starlette.testclient import TestClient
 from ukemi.collector.web.pages.alerts import AlertsPage
 from ukemi.collector.web.pages.issue import IssuePage
 from ukemi.collector.web.pages.issues import IssuesPage
+from ukemi.collector.web.pages.notifications import NotificationsPage
 from ukemi.collector.web.pages.projects import ProjectsPage
+from ukemi.collector.web.pages.rules import RulesPage
 
 PUBLIC = {
     "/health",
@@ -24,6 +26,8 @@ TWINS = {
     "/issues.json": IssuesPage,
     f"{ISSUE}.json": IssuePage,
     "/alerts.json": AlertsPage,
+    "/rules.json": RulesPage,
+    "/notifications.json": NotificationsPage,
     "/projects.json": ProjectsPage,
 }
 
