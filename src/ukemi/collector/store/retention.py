@@ -14,6 +14,8 @@ STEP_ROWS = 500
 KEEP_MINUTE_ROLLUPS_DAYS = 14
 """So long an alert rule can be replayed exactly."""
 KEEP_EVALUATIONS_DAYS = 14
+KEEP_SESSION_STATES_DAYS = 6
+"""A day longer than messages of a session are taken."""
 
 
 def apply(database: Database, now_us: int) -> dict[str, int]:
@@ -43,18 +45,22 @@ def apply(database: Database, now_us: int) -> dict[str, int]:
             (schema.incident, schema.incident.c.closed_us < errors_before_us),
             (schema.notification, schema.notification.c.created_us < errors_before_us),
             (schema.outcome, schema.outcome.c.minute_us < errors_before_us),
+            (schema.feedback, schema.feedback.c.received_us < errors_before_us),
+            (schema.attachment, schema.attachment.c.received_us < errors_before_us),
             (schema.request_count, schema.request_count.c.bucket_us < performance_before_us),
+            (schema.transaction_count, schema.transaction_count.c.bucket_us < performance_before_us),
+            (schema.transaction_sample, schema.transaction_sample.c.received_us < performance_before_us),
+            (schema.session_count, schema.session_count.c.bucket_us < performance_before_us),
         ):
             delete(table, table.c.project_id == project.id, condition)
     minutes_before_us = now_us - KEEP_MINUTE_ROLLUPS_DAYS * DAY_US
-    delete(schema.rollup, schema.rollup.c.width_s == 60, schema.rollup.c.bucket_us < minutes_before_us)
-    delete(
-        schema.request_count, schema.request_count.c.width_s == 60, schema.request_count.c.bucket_us < minutes_before_us
-    )
+    for table in (schema.rollup, schema.request_count, schema.transaction_count, schema.session_count):
+        delete(table, table.c.width_s == 60, table.c.bucket_us < minutes_before_us)
     delete(
         schema.request_count, schema.request_count.c.width_s == 10, schema.request_count.c.bucket_us < now_us - DAY_US
     )
     delete(schema.request_bucket, schema.request_bucket.c.bucket_us < now_us - 30 * MINUTE_US)
+    delete(schema.session_state, schema.session_state.c.last_seen_us < now_us - KEEP_SESSION_STATES_DAYS * DAY_US)
     delete(schema.instance, schema.instance.c.last_report_us < now_us - DAY_US)
     delete(schema.change, schema.change.c.kind == "event", schema.change.c.claimed_us < now_us - HOUR_US)
     delete(schema.evaluation, schema.evaluation.c.at_us < now_us - KEEP_EVALUATIONS_DAYS * DAY_US)

@@ -78,6 +78,7 @@ client_key = Table(
     Column("kind", Text, nullable=False),  # server | browser
     Column("is_enabled", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    Column("limits", Text, nullable=False, server_default="{}"),  # JSON {category: items per minute}; by cli
     Index("ix_client_key_public_key", "public_key", unique=True),
 )
 
@@ -256,6 +257,126 @@ request_count = Table(
     Column("status", Integer, primary_key=True),
     Column("request_count", BigInteger, nullable=False),
     Column("latency", Text, nullable=False),  # JSON {bin: count} of ukemi.protocol.vocabulary.latency_bin
+)
+
+# --- transactions (docs/reference/transactions.md): written by digest --------------------------------------------------
+
+transaction_count = Table(
+    "transaction_count",
+    metadata,
+    _project(),
+    Column("width_s", Integer, primary_key=True),  # 60 | 3600
+    Column("bucket_us", BigInteger, primary_key=True),  # start, by time of receipt
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column(
+        "key_kind", Text, primary_key=True
+    ),  # server | browser: a browser key is public, so anybody can invent these
+    Column("op", Text, primary_key=True),  # http.server, pageload, queue.task …
+    Column("name", Text, primary_key=True),  # /members/{id}; "<< others >>" once a project has too many
+    Column("is_failed", Boolean, primary_key=True),  # its status is neither ok, cancelled nor unknown
+    Column("transaction_count", BigInteger, nullable=False),  # weighted by 1 / sample rate, in whole transactions
+    Column("sample_count", BigInteger, nullable=False),  # those that really arrived
+    Column(
+        "latency", Text, nullable=False
+    ),  # JSON {bin: count} as of request_count; weighted, adds up to transaction_count
+)
+
+transaction_sample = Table(
+    "transaction_sample",
+    metadata,
+    _project(),
+    Column("id", LargeBinary, primary_key=True),  # 16 bytes: the event id, or a hash of trace and segment
+    Column("hour_us", BigInteger, nullable=False),  # start of the hour of receipt
+    Column("op", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("key_kind", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("is_failed", Boolean, nullable=False),
+    Column("trace_id", Text, nullable=False),  # 32 hex digits
+    Column("span_count", Integer, nullable=False),  # with itself
+    Column("body", LargeBinary, nullable=False),  # the scrubbed transaction as JSON, as in event
+    Index("ix_transaction_sample_name", "project_id", "name", "hour_us"),
+    Index("ix_transaction_sample_trace", "project_id", "trace_id"),
+)
+
+# --- sessions (docs/reference/sessions.md): written by digest ----------------------------------------------------------
+
+session_count = Table(
+    "session_count",
+    metadata,
+    _project(),
+    Column("width_s", Integer, primary_key=True),  # 60 | 3600
+    Column("bucket_us", BigInteger, primary_key=True),  # start, by time of receipt of what was counted
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column(
+        "key_kind", Text, primary_key=True
+    ),  # server | browser: a browser key is public, so anybody can invent these
+    Column("started", BigInteger, nullable=False),  # all sessions; of a backend's, every request is one
+    # How they ended. These exclude one another; a session that goes on well is in none of them.
+    Column("exited", BigInteger, nullable=False),  # well
+    Column("errored", BigInteger, nullable=False),  # with errors, but lived on
+    Column("unhandled", BigInteger, nullable=False),  # with an error that nobody caught, but lived on
+    Column("crashed", BigInteger, nullable=False),
+    Column("abnormal", BigInteger, nullable=False),  # killed, hung
+)
+
+session_state = Table(
+    "session_state",
+    metadata,
+    _project(),
+    Column("sid", LargeBinary, primary_key=True),  # 16 bytes; individual sessions only
+    Column("sequence", BigInteger, nullable=False),  # of the newest message
+    Column("is_started", Boolean, nullable=False),  # whether `started` counts it
+    Column("ending", Text, nullable=False),  # the column of session_count that counts it, "" for none yet
+    Column("counted_us", BigInteger, nullable=False),  # receipt of what `ending` was counted for
+    Column("environment", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("key_kind", Text, nullable=False),
+    Column("last_seen_us", BigInteger, nullable=False),
+)
+
+# --- what belongs to an event: written by digest -----------------------------------------------------------------------
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _project(),
+    Column(
+        "id", LargeBinary, primary_key=True
+    ),  # 16 bytes: its own event id, or for a user report a hash of the event's
+    Column("event_id", LargeBinary),  # what it is about, 16 bytes; it may come before that event, NULL = about none
+    Column("issue_id", Text, nullable=False),  # "" until that event is here
+    Column("received_us", BigInteger, nullable=False),
+    Column("key_kind", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),  # as the person gave it, to be answered; else a hash (setting keep_contact)
+    Column("message", Text, nullable=False),  # scrubbed
+    Column("url", Text, nullable=False),  # scrubbed
+    Index("ix_feedback_event", "project_id", "event_id"),
+    Index("ix_feedback_issue", "project_id", "issue_id", "received_us"),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    _project(),
+    Column("event_id", LargeBinary, primary_key=True),  # 16 bytes; of an event or a feedback
+    Column("id", LargeBinary, primary_key=True),  # 16 bytes: hash of name and content, so that a resend changes nothing
+    Column("received_us", BigInteger, nullable=False),
+    Column("filename", Text, nullable=False),  # scrubbed; a label, never a path
+    Column("content_type", Text, nullable=False),  # as the client says; never sent to a browser
+    Column("byte_count", BigInteger, nullable=False),  # as it came
+    Column("is_scrubbed", Boolean, nullable=False),  # texts are, other bytes cannot be
+    Column("body", LargeBinary, nullable=False),  # as in event
+    Index("ix_attachment_received", "project_id", "received_us"),
 )
 
 # --- alerts: written by alerts and notify -----------------------------------------------------------------------------

@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("limits", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_client_key_project_id"), ondelete="CASCADE"
         ),
@@ -329,9 +330,145 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_link")),
     )
+    op.create_table(
+        "attachment",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("event_id", sa.LargeBinary(), nullable=False),
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("byte_count", sa.BigInteger(), nullable=False),
+        sa.Column("is_scrubbed", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_attachment_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "event_id", "id", name=op.f("pk_attachment")),
+    )
+    op.create_index("ix_attachment_received", "attachment", ["project_id", "received_us"], unique=False)
+    op.create_table(
+        "feedback",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("event_id", sa.LargeBinary(), nullable=True),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_feedback_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_feedback")),
+    )
+    op.create_index("ix_feedback_event", "feedback", ["project_id", "event_id"], unique=False)
+    op.create_index("ix_feedback_issue", "feedback", ["project_id", "issue_id", "received_us"], unique=False)
+    op.create_table(
+        "session_count",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("width_s", sa.Integer(), nullable=False),
+        sa.Column("bucket_us", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=False),
+        sa.Column("exited", sa.BigInteger(), nullable=False),
+        sa.Column("errored", sa.BigInteger(), nullable=False),
+        sa.Column("unhandled", sa.BigInteger(), nullable=False),
+        sa.Column("crashed", sa.BigInteger(), nullable=False),
+        sa.Column("abnormal", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_session_count_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "project_id", "width_s", "bucket_us", "environment", "release", "key_kind", name=op.f("pk_session_count")
+        ),
+    )
+    op.create_table(
+        "session_state",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("sid", sa.LargeBinary(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("is_started", sa.Boolean(), nullable=False),
+        sa.Column("ending", sa.Text(), nullable=False),
+        sa.Column("counted_us", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_session_state_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "sid", name=op.f("pk_session_state")),
+    )
+    op.create_table(
+        "transaction_count",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("width_s", sa.Integer(), nullable=False),
+        sa.Column("bucket_us", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("op", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("is_failed", sa.Boolean(), nullable=False),
+        sa.Column("transaction_count", sa.BigInteger(), nullable=False),
+        sa.Column("sample_count", sa.BigInteger(), nullable=False),
+        sa.Column("latency", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_transaction_count_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "project_id",
+            "width_s",
+            "bucket_us",
+            "environment",
+            "release",
+            "key_kind",
+            "op",
+            "name",
+            "is_failed",
+            name=op.f("pk_transaction_count"),
+        ),
+    )
+    op.create_table(
+        "transaction_sample",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("hour_us", sa.BigInteger(), nullable=False),
+        sa.Column("op", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("key_kind", sa.Text(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.Column("duration_us", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("is_failed", sa.Boolean(), nullable=False),
+        sa.Column("trace_id", sa.Text(), nullable=False),
+        sa.Column("span_count", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_transaction_sample_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_transaction_sample")),
+    )
+    op.create_index("ix_transaction_sample_name", "transaction_sample", ["project_id", "name", "hour_us"], unique=False)
+    op.create_index("ix_transaction_sample_trace", "transaction_sample", ["project_id", "trace_id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("transaction_sample")
+    op.drop_table("transaction_count")
+    op.drop_table("session_state")
+    op.drop_table("session_count")
+    op.drop_table("feedback")
+    op.drop_table("attachment")
     op.drop_table("sign_in_link")
     op.drop_table("session")
     op.drop_table("rule_state")
