@@ -17,6 +17,7 @@ SEES: dict[str, set[str]] = {
     "ukemi.sdk": {"ukemi.privacy", "ukemi.protocol.vocabulary"},
     "ukemi.collector.settings": set(),
     "ukemi.collector.logs": set(),
+    "ukemi.collector.lock": set(),
     "ukemi.collector.core": {"ukemi.protocol"},
     "ukemi.collector.store": {"ukemi.collector.core", "ukemi.protocol"},
     "ukemi.collector.spool": {"ukemi.collector.core"},

@@ -409,7 +409,7 @@ def test_an_event_id_is_known_within_its_project_on_its_day_and_the_next(
     ids = {(1, (7).to_bytes(16)), (1, (8).to_bytes(16)), (2, (7).to_bytes(16))}
     with database.write() as tx:
         events.insert(tx, [event_row(7, now_us)])
-        known = [events.known(tx, ids, now_us + days * DAY_US) for days in (0, 1, 2)]
+        known = [events.known(tx, ids, [now_us + days * DAY_US]) for days in (0, 1, 2)]
     assert known == [{(1, (7).to_bytes(16))}, {(1, (7).to_bytes(16))}, set()]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+UKEMI = [sys.executable, "-m", "ukemi.cli.main"]
 SENDER = Path(__file__).with_name("sender.py")
 
 
@@ -95,3 +96,14 @@ def test_a_second_ukemi_on_the_same_port_says_what_to_do(collector):
     assert second.returncode == 1
     assert "--port" in second.stderr
     assert httpx.get(collector.url + "/health").json()["status"] == "ok"
+
+
+def test_a_restore_waits_for_the_collector_to_be_stopped(collector, tmp_path):
+    """It would take the database away below running processes."""
+    collector.ukemi("db", "backup", str(tmp_path / "copy.db"), "--json")
+    command = [*UKEMI, "db", "restore", str(tmp_path / "copy.db"), "--force", "--data-dir", str(collector.data_dir)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "Stop it first" in refused.stderr
+    collector.stop()
+    assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0

@@ -1,8 +1,8 @@
-"""The command tree: `ukemi serve`, `ukemi project …`, `ukemi key …`, `ukemi user …`, `ukemi send-test`, `ukemi leaks`."""
+"""The command tree: `ukemi serve`, `ukemi project …`, `ukemi key …`, `ukemi user …`, `ukemi db …`, `ukemi send-test`, `ukemi leaks`."""
 
 import typer
 
-from ukemi.cli import keys, leaks, projects, send_test, serve, users
+from ukemi.cli import db, keys, leaks, projects, send_test, serve, users
 
 app = typer.Typer(
     name="ukemi",
@@ -21,5 +21,6 @@ app.command("serve")(serve.serve)
 app.add_typer(projects.app, name="project")
 app.add_typer(keys.app, name="key")
 app.add_typer(users.app, name="user")
+app.add_typer(db.app, name="db")
 app.command("send-test")(send_test.send_test)
 app.command("leaks")(leaks.leaks)

@@ -1,8 +1,9 @@
-"""`ukemi project create|list`."""
+"""`ukemi project create|list|set`."""
 
 import json
 from typing import Annotated
 
+import msgspec
 import typer
 
 from ukemi.cli.context import AsJson, DataDir, load_settings, open_database, show
@@ -43,5 +44,46 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List all projects."""
     settings = load_settings(data_dir=data_dir)
     with open_database(settings) as database, database.read() as tx:
-        rows = [{"id": p.id, "name": p.name, "slug": p.slug} for p in projects.list_projects(tx)]
+        rows = [
+            {
+                "id": p.id,
+                "name": p.name,
+                "slug": p.slug,
+                "keep_errors_days": p.keep_errors_days,
+                "keep_performance_days": p.keep_performance_days,
+            }
+            for p in projects.list_projects(tx)
+        ]
     show(rows, as_json=as_json, empty="There is no project yet. Create one: ukemi project create 'My app'")
+
+
+@app.command("set")
+def set_(
+    project: Annotated[int, typer.Argument(help="Number of the project; see `ukemi project list`.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="A new name. Names of issues stay.")] = None,
+    keep_errors_days: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, help="Days to keep events and issues.")
+    ] = None,
+    keep_performance_days: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, help="Days to keep request counts and other performance data.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a project. What is then too old goes within minutes; what has gone does not come back."""
+    settings = load_settings(data_dir=data_dir)
+    with open_database(settings) as database, database.write() as tx:
+        changed = projects.change(
+            tx,
+            project,
+            name=name,
+            keep_errors_days=keep_errors_days,
+            keep_performance_days=keep_performance_days,
+        )
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(changed)))
+        return
+    typer.echo(
+        f"Project {changed.id}, {changed.name}, keeps errors for {changed.keep_errors_days} days "
+        f"and performance data for {changed.keep_performance_days}."
+    )

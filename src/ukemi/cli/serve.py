@@ -69,7 +69,7 @@ def _prepare(database: Database, settings: Settings) -> str:
     """Create what a first start needs and say what a person needs to know."""
     now_us = SystemClock().now_us()
     lines = []
-    with database.write() as tx:
+    with database.write_alone() as tx:
         if not accounts.exist(tx):
             owner = accounts.ensure_account(tx, OWNER, "owner", now_us)
             token = accounts.new_sign_in_link(tx, owner, now_us)

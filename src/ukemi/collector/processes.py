@@ -7,6 +7,7 @@ pages; the worker digests, judges and tells. Settings come through the environme
 
 import argparse
 import asyncio
+import contextlib
 import os
 import re
 import secrets
@@ -29,6 +30,7 @@ from ukemi.collector.core.clock import Clock, SystemClock
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.app import IngestApp
 from ukemi.collector.ingest.keys import StoredKeys
+from ukemi.collector.lock import hold
 from ukemi.collector.notify.channels.base import Channel
 from ukemi.collector.notify.channels.pagerduty import URL as PAGERDUTY_URL
 from ukemi.collector.notify.channels.pagerduty import PagerDuty
@@ -52,6 +54,8 @@ IDLE_PAUSE_S = 0.05
 """Pause of a worker that found nothing to do: with it, an alert is at most this late."""
 FAILURE_PAUSE_S = 1.0
 RETENTION_PAUSE_S = 3600.0
+LOCK_TIMEOUT_S = 20.0
+"""So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
 _INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$)")
 
 
@@ -258,6 +262,8 @@ def main() -> None:
     settings = Settings()
     logs.configure(settings.log_level)
     roles = set(arguments.roles)
+    running = contextlib.ExitStack()
+    running.enter_context(hold(settings.data_dir / "ukemi.lock", shared=True, timeout_s=LOCK_TIMEOUT_S))
 
     def say_ready() -> None:
         os.write(arguments.ready, b".")
@@ -270,7 +276,11 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
             runner.run(run_http(settings, listener, roles, say_ready))
     else:
+        if Role.DIGEST in roles:
+            # The worker of a supervisor that was killed may still be finishing its batch.
+            running.enter_context(hold(settings.spool_path.parent / "digest.lock", timeout_s=LOCK_TIMEOUT_S))
         run_worker(settings, roles, say_ready, lambda: _follow(arguments.lifeline))
+    running.close()
 
 
 if __name__ == "__main__":

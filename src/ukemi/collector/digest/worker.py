@@ -151,7 +151,8 @@ class Digest:
         if not batch:
             return
         ids = {(one.project_id, bytes.fromhex(one.event_id)) for one in batch}
-        known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, batch[0].received_us)}
+        received_us = {one.received_us for one in batch}
+        known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, received_us)}
         issue_ids = fingerprints.find(tx, {(one.project_id, one.fingerprint.hash) for one in batch})
         statuses = issues.statuses(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
         planned = plan(batch, known, issue_ids, statuses, [secrets.token_hex(8) for _ in batch])
@@ -182,7 +183,7 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes
     if not repeats:
         return
     ids = {(item.project_id, bytes.fromhex(repeat.event_id)) for item, repeat in repeats}
-    places = events.places(tx, ids, repeats[-1].item.received_us)
+    places = events.places(tx, ids, {item.received_us for item, _ in repeats})
     bumps: dict[tuple[int, str], issues.IssueDelta] = {}
     rolled: Counter[tuple[int, str, str, str, int]] = Counter()
     for item, repeat in repeats:

@@ -5,6 +5,7 @@ FULL makes each commit an fsync of the log; AUTOINCREMENT never gives a position
 secure_delete overwrites what is deleted, since payloads here are not scrubbed yet.
 """
 
+import contextlib
 import os
 import sqlite3
 import uuid
@@ -40,3 +41,13 @@ def open_spool(path: Path) -> sqlite3.Connection:
     connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
     connection.execute("INSERT OR IGNORE INTO fact VALUES ('spool_id', ?)", (str(uuid.uuid4()),))
     return connection
+
+
+def last_position(path: Path) -> tuple[str, int] | None:
+    """Id of the spool at `path` and the highest position that it ever gave; None when there is no spool."""
+    if not path.exists():
+        return None
+    with contextlib.closing(open_spool(path)) as connection:
+        spool_id = connection.execute("SELECT value FROM fact WHERE name = 'spool_id'").fetchone()[0]
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'item'").fetchone()
+    return spool_id, row[0] if row else 0

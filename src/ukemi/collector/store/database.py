@@ -18,6 +18,9 @@ from ukemi.collector.store.errors import Unreachable
 Tx = Connection
 """A transaction in progress. Functions of the store take it first, and never begin or end one themselves."""
 
+_ALONE = 0x756B656D69
+"""The number of our advisory lock on PostgreSQL: "ukemi" in ASCII."""
+
 
 class Database:
     def __init__(self, url: str) -> None:
@@ -33,7 +36,8 @@ class Database:
             self.url = sa.make_url(url)
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
             options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_pre_ping": True}
-            self._engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, **options)
+            # Parameters are what strangers sent: they must not stand in an error's text, which goes into logs.
+            self._engine = sa.create_engine(self.url, pool_size=8, max_overflow=32, hide_parameters=True, **options)
         except (sa.exc.ArgumentError, ImportError) as error:
             raise Unreachable(
                 "The database's URL cannot be used (UKEMI_DATABASE_URL). It looks like "
@@ -50,9 +54,20 @@ class Database:
             yield connection
 
     @contextmanager
+    def write_alone(self) -> Iterator[Tx]:
+        """A transaction that may write and runs on no two nodes at once: for what must be decided only once."""
+        with self.write() as tx:  # on SQLite there is only one writer anyway
+            if not self.is_sqlite:
+                tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_ALONE)))
+            yield tx
+
+    @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that only reads, from one snapshot."""
-        with self._engine.connect() as connection, connection.execution_options(ukemi_write=False).begin():
+        options: dict[str, Any] = {"ukemi_write": False}
+        if not self.is_sqlite:
+            options["isolation_level"] = "REPEATABLE READ"  # below it, PostgreSQL takes a snapshot for each statement
+        with self._engine.connect() as connection, connection.execution_options(**options).begin():
             yield connection
 
     def close(self) -> None:
@@ -96,6 +111,8 @@ def upsert(
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
     cursor = connection.cursor()
+    # Only a database without any page takes this, so it comes first; retention then gives space back in small steps.
+    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     cursor.execute("PRAGMA journal_mode = WAL")
     # FULL: the spool is trimmed once its cursor is committed here, so that commit must be on disk.
     cursor.execute("PRAGMA synchronous = FULL")

@@ -5,7 +5,9 @@ StoreError
 ├── NotFound     there is no such row
 ├── NameTaken    a name that must be unique exists
 ├── TooNew       the database was written by a newer version of ukemi
-└── Unreachable  the database cannot be opened
+├── Unreachable  the database cannot be opened
+├── BadBackup    a backup cannot be written or read
+└── NotEmpty     a restore would replace what is there
 """
 
 
@@ -27,3 +29,11 @@ class TooNew(StoreError):
 
 class Unreachable(StoreError):
     """The database cannot be opened: a wrong URL, a missing driver, or nobody there."""
+
+
+class BadBackup(StoreError):
+    """A backup cannot be written, or what was given as one cannot be read. The database is as it was."""
+
+
+class NotEmpty(StoreError):
+    """A restore would replace a database that holds something, and nobody said that this is meant."""

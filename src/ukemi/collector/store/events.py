@@ -33,20 +33,20 @@ def day_of(received_us: int) -> int:
     return received_us // DAY_US
 
 
-def known(tx: Tx, ids: Collection[tuple[int, bytes]], received_us: int) -> set[tuple[int, bytes]]:
+def known(tx: Tx, ids: Collection[tuple[int, bytes]], received_us: Collection[int]) -> set[tuple[int, bytes]]:
     """
     Those of the (project_id, event id) that are stored already.
 
-    Looks at the day of `received_us` and the one before: a client resends within minutes.
+    Args:
+        received_us: when they came this time. Their days and the ones beside are looked at: a client resends within
+            minutes, and the clock of a machine may be set.
     """
     c = schema.event.c
-    today = day_of(received_us)
+    days = _days_around(received_us)
     found: set[tuple[int, bytes]] = set()
     for project_id in {project for project, _ in ids}:
         wanted = [event_id for project, event_id in ids if project == project_id]
-        query = sa.select(c.id).where(
-            c.project_id == project_id, c.received_day.in_([today - 1, today, today + 1]), c.id.in_(wanted)
-        )
+        query = sa.select(c.id).where(c.project_id == project_id, c.received_day.in_(days), c.id.in_(wanted))
         found |= {(project_id, event_id) for event_id in tx.execute(query).scalars()}
     return found
 
@@ -67,17 +67,17 @@ class EventPlace(msgspec.Struct, frozen=True):
     key_kind: str
 
 
-def places(tx: Tx, ids: Collection[tuple[int, bytes]], received_us: int) -> dict[tuple[int, bytes], EventPlace]:
-    """Where the events of these (project_id, event id) were filed, those of the latest days."""
+def places(
+    tx: Tx, ids: Collection[tuple[int, bytes]], received_us: Collection[int]
+) -> dict[tuple[int, bytes], EventPlace]:
+    """Where the events of these (project_id, event id) were filed, those of the days around `received_us`."""
     c = schema.event.c
     columns = [c[name] for name in EventPlace.__struct_fields__]
-    today = day_of(received_us)
+    days = _days_around(received_us)
     found: dict[tuple[int, bytes], EventPlace] = {}
     for project_id in {project for project, _ in ids}:
         wanted = [event_id for project, event_id in ids if project == project_id]
-        query = sa.select(c.id, *columns).where(
-            c.project_id == project_id, c.received_day.in_([today - 1, today, today + 1]), c.id.in_(wanted)
-        )
+        query = sa.select(c.id, *columns).where(c.project_id == project_id, c.received_day.in_(days), c.id.in_(wanted))
         for row in tx.execute(query).mappings():
             found[project_id, row["id"]] = EventPlace(**{name: row[name] for name in EventPlace.__struct_fields__})
     return found
@@ -96,3 +96,7 @@ def issue_of(tx: Tx, project_id: int, event_id: str) -> tuple[str, str] | None:
     )
     row = tx.execute(query).first()
     return (row.id, f"{row.slug.upper()}-{row.number}") if row else None
+
+
+def _days_around(received_us: Collection[int]) -> list[int]:
+    return sorted({day_of(each) + beside for each in received_us for beside in (-1, 0, 1)})

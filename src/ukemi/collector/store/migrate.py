@@ -18,13 +18,15 @@ def upgrade(database: Database) -> None:
     """
     Bring `database` to the present schema; nothing happens when it is there already.
 
+    Safe when several nodes start together: the first one migrates, the others wait and find it done.
+
     Raises:
         TooNew: a newer ukemi wrote it.
         Unreachable: it cannot be opened.
     """
     script = ScriptDirectory.from_config(_config())
     _check_reachable(database)
-    with database.write() as tx:
+    with database.write_alone() as tx:
         version = MigrationContext.configure(tx).get_current_revision()
         if version == script.get_current_head():
             return

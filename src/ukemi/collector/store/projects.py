@@ -66,6 +66,37 @@ def list_projects(tx: Tx) -> list[Project]:
     return [Project(**row) for row in rows.mappings()]
 
 
+def change(
+    tx: Tx,
+    project_id: int,
+    *,
+    name: str | None = None,
+    keep_errors_days: int | None = None,
+    keep_performance_days: int | None = None,
+) -> Project:
+    """
+    Change what is given and return the project as it is now. The short name stays: people know issues by it.
+
+    Raises:
+        NotFound: there is no such project.
+        NameTaken: another project has this name.
+    """
+    table = schema.project
+    given = {"name": name and name.strip(), "keep_errors_days": keep_errors_days}
+    given["keep_performance_days"] = keep_performance_days
+    values = {key: value for key, value in given.items() if value is not None}
+    if values:
+        try:
+            with tx.begin_nested():
+                tx.execute(sa.update(table).where(table.c.id == project_id).values(values))
+        except sa.exc.IntegrityError as error:
+            raise NameTaken(f"Another project is called {name!r}. Choose another name.") from error
+    row = tx.execute(sa.select(*_PROJECT).where(table.c.id == project_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no project {project_id}. See: ukemi project list")
+    return Project(**row)
+
+
 def create_key(tx: Tx, project_id: int, kind: str, now_us: int) -> ClientKey:
     """
     Make an enabled key.
