@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ukemi.privacy.identity import hash_identity, is_hashed
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
@@ -26,6 +26,7 @@ _SKIPPED: Final = frozenset({"_meta", "event_id", "trace_id", "span_id", "parent
 """Ids and remarks. Only texts of hex digits are skipped under these names."""
 _REPR: Final = re.compile(r"""b?(['"])(.*)\1""")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]{1,64}")
+_MAX_NAME: Final = 110
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
 _VERSION_WORDS: Final = frozenset({"version", "release", "build", "dist", "versions", "modules", "packages", "agent"})
@@ -46,6 +47,9 @@ _NOT_NAMES: Final = frozenset(
 )
 
 
+_OPTION_SIGNS: Final = ("--", "'-")
+_LEAST_CARD: Final = 10**12
+"""Card numbers have 13 digits or more."""
 _MAX_REMEMBERED: Final = 20_000
 _MAX_REMEMBERED_TEXT: Final = 300
 _TEXT: Final = 0
@@ -53,13 +57,38 @@ _VERSION: Final = 1
 """A text without addresses: `1.2.3.4` is a version there."""
 _SOURCE: Final = 2
 """A line of source code: names secrets without holding them."""
-_Clean = tuple[dict[str, None], dict[str, None], dict[str, None]]
-_CLEAN: Final[_Clean] = ({}, {}, {})
-"""Texts of each sort that were searched and hold nothing: source lines, names, versions come again and again."""
+_Clean = dict[str, None]
+_Plain = dict[str, _Clean]
+
+
+class _Memory:
+    """What was searched and holds nothing, by sort of text: source lines, names and keys come again and again."""
+
+    def __init__(self) -> None:
+        self.clean: tuple[_Clean, _Clean, _Clean] = ({}, {}, {})
+        self.plain: tuple[_Plain, _Plain, _Plain] = ({}, {}, {})
+        """Keys that hold nothing and judge nothing, each with the memory for the texts that stand under it."""
+
+    def note_clean(self, sort: int, text: str) -> None:
+        if len(text) <= _MAX_REMEMBERED_TEXT:
+            clean = self.clean[sort]
+            if len(clean) >= _MAX_REMEMBERED:
+                clean.clear()
+            clean[text] = None
+
+    def note_plain(self, sort: int, key: str) -> None:
+        if len(key) <= _MAX_REMEMBERED_TEXT and not _names(key) and key not in _SKIPPED:
+            plain = self.plain[sort]
+            if len(plain) >= _MAX_REMEMBERED:
+                plain.clear()
+            plain[key] = self.clean[_sort_of(key)]
+
+
+_MEMORY: Final = _Memory()
 _SOURCE_KEYS: Final = frozenset({"context_line", "pre_context", "post_context"})
 
 
-@dataclass
+@dataclass(slots=True)
 class _SetAside:
     """A text that waits to be searched."""
 
@@ -69,6 +98,15 @@ class _SetAside:
     sort: int
     place: _Place
     is_clean: bool = True
+
+
+class _Walked(NamedTuple):
+    """A mapping or list, what became of it, and where."""
+
+    value: Any
+    clean: Any
+    place: _Place
+    depth: int
 
 
 @dataclass(frozen=True)
@@ -141,9 +179,12 @@ class _Walk:
         self.remarks: Remarks = {}
         self._rules = rules
         self._texts: list[_SetAside] = []
-        # Lists of the user's own change what counts, so what is clean by the shipped words need not be clean by them.
+        self._last: dict[str, _Walked] = {}
+        self._copies: list[tuple[_Place, _Place]] = []
+        # Lists of the user's own, and names known at this moment, change what counts: what is clean by the shipped
+        # words need not be clean by them.
         self._lists_keys = bool(rules.secret_keys)
-        self._clean = _CLEAN if not rules.secret_keys else ({}, {}, {})
+        self._memory = _Memory() if rules.secret_keys or rules.known_identities else _MEMORY
 
     def put(self, into: Any, at: Any, value: Any, key: str, place: _Place, depth: int) -> None:
         """
@@ -172,31 +213,33 @@ class _Walk:
             into[at] = self._list(list(value), key, place, depth)
         elif isinstance(value, float):
             into[at] = value
-            if value >= 10**12 and value.is_integer():
+            if value >= _LEAST_CARD and value.is_integer():
                 self._put_number(into, at, int(value), place)
         elif isinstance(value, int):
             into[at] = value
-            if value >= 10**12:
+            if value >= _LEAST_CARD:
                 self._put_number(into, at, value, place)
         else:
             into[at] = text = _plain(value) if isinstance(value, _TEXTS) else repr(value)
             self._set_aside(into, at, text, _TEXT, place)
 
     def search(self) -> None:
-        """Take secrets out of the texts that were set aside."""
+        """Take secrets out of the texts that were set aside. One that stands in many places is searched once."""
+        searched: dict[tuple[int, str], tuple[str, Found]] = {}
         for index in _suspicious([one.text for one in self._texts], self._rules):
             one = self._texts[index]
-            text, found = _searched(one.text, self._rules, one.sort)
-            one.into[one.at] = text
+            key = (one.sort, one.text)
+            if key not in searched:
+                searched[key] = _searched(one.text, self._rules, one.sort)
+            one.into[one.at], found = searched[key]
             for rule, kind in found:
                 self._note(one.place, rule, kind, one.text)
             one.is_clean = not found
         for one in self._texts:
-            if one.is_clean and len(one.text) <= _MAX_REMEMBERED_TEXT:
-                clean = self._clean[one.sort]
-                if len(clean) >= _MAX_REMEMBERED:
-                    clean.clear()
-                clean[one.text] = None
+            if one.is_clean:
+                self._memory.note_clean(one.sort, one.text)
+        for place, like in self._copies:
+            self._note_like(place, like)
 
     def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: _Place) -> bool:
         """Whether the key alone decides; then it is done."""
@@ -227,7 +270,7 @@ class _Walk:
             self._note(place, "@creditcard:filter", "s", value)
 
     def _set_aside(self, into: Any, at: Any, text: str, sort: int, place: _Place) -> None:
-        if text in self._clean[sort] and not self._rules.known_identities:
+        if text in self._memory.clean[sort]:
             return
         readable = _readable(text)
         into[at] = readable
@@ -236,53 +279,122 @@ class _Walk:
     def _mapping(self, value: Mapping[Any, Any], key: str, place: _Place, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         sort = _sort_of(key)
+        # Nearly all entries are scalars under keys seen before: they are told apart right here (benchmarks/scrub.py).
+        plain: _Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
         for raw_name, entry in value.items():
-            name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
-            if name == "_meta" and depth == 0:
-                result[name] = entry
-                continue
-            shown = name
-            if name not in self._clean[sort] or self._rules.known_identities:
-                shown, found = _searched(_readable(name), self._rules, sort)
-                if not found and len(name) <= _MAX_REMEMBERED_TEXT:
-                    self._clean[sort][name] = None
-                for rule, kind in found:
-                    self._note((place, shown), rule, kind, name)
-            if shown in result:  # two addresses as keys may look alike without what was taken
-                shown = next(other for number in count(2) if (other := f"{shown} ({number})") not in result)
-            self.put(result, shown, entry, name, (place, shown), depth + 1)
+            clean = plain.get(raw_name)
+            if clean is None or raw_name in result:
+                self._entry(result, raw_name, entry, sort, place, depth)
+            elif (kind := type(entry)) is str:
+                result[raw_name] = entry
+                if entry not in clean:
+                    self._set_aside(result, raw_name, entry, _sort_of(raw_name), (place, raw_name))
+            elif entry is None or kind is bool or (kind is int and entry < _LEAST_CARD):
+                result[raw_name] = entry
+            elif kind is dict or kind is list:
+                result[raw_name] = self._again(entry, raw_name, (place, raw_name), depth + 1)
+            else:
+                self.put(result, raw_name, entry, raw_name, (place, raw_name), depth + 1)
         return result
+
+    def _again(self, value: Any, key: str, place: _Place, depth: int) -> Any:
+        """
+        A mapping or list without secrets; the one that stood under `key` last is not walked again when this one equals it.
+
+        Frames that call each other show the same request in their variables.
+        """
+        last = self._last.get(key)
+        if last is not None and last.value == value and type(last.value) is type(value) and depth <= last.depth:
+            self._copies.append((place, last.place))
+            return last.clean
+        walk = self._mapping if type(value) is dict else self._list
+        clean = walk(value, key, place, depth)
+        self._last[key] = _Walked(value, clean, place, depth)
+        return clean
+
+    def _entry(self, result: dict[str, Any], raw_name: Any, entry: Any, sort: int, place: _Place, depth: int) -> None:
+        """An entry of a mapping under a key that may hold something, or judge its value."""
+        name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
+        if name == "_meta" and depth == 0:
+            result[name] = entry
+            return
+        shown = name
+        if name not in self._memory.clean[sort]:
+            shown, found = _searched(_readable(name), self._rules, sort)
+            if not found:
+                self._memory.note_clean(sort, name)
+            for rule, kind in found:
+                self._note((place, shown), rule, kind, name)
+        if shown is name:
+            self._memory.note_plain(sort, name)
+        if shown in result:  # two addresses as keys may look alike without what was taken
+            shown = next(other for number in count(2) if (other := f"{shown} ({number})") not in result)
+        self.put(result, shown, entry, name, (place, shown), depth + 1)
 
     def _list(self, value: list[Any], key: str, place: _Place, depth: int) -> list[Any]:
         result: list[Any] = [None] * len(value)
+        # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
         is_pair = (
-            len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | tuple | Mapping)
+            len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | dict | tuple)
         )
+        named = _name_in(_plain(value[0]), self._rules) if is_pair else ""
+        judges = named or (key and (_names(key) or self._lists_keys)) or depth >= _MAX_DEPTH
+        clean: _Clean = {} if judges else self._memory.clean[_sort_of(key)]
+        option = ""
         for index, entry in enumerate(value):
-            # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
-            first = _unquoted(_plain(value[0])) if is_pair and index == 1 else ""
-            if index and not first and isinstance(before := value[index - 1], str) and before[:2] in ("--", "'-"):
-                first = _unquoted(before).lstrip("-")  # ["--password", "…"] of a command line
-            name = first if _names_something(first, self._rules) else key
-            if isinstance(entry, list | tuple | Mapping):
-                name = ""
-            self.put(result, index, entry, name, (place, str(index)), depth + 1)
+            kind = type(entry)
+            if kind is str:
+                if not option and entry in clean:
+                    result[index] = entry
+                else:
+                    name = (named if index else "") or option or key
+                    self.put(result, index, entry, name, (place, str(index)), depth + 1)
+                # ["--password", "…"] of a command line
+                option = _name_in(_unquoted(entry).lstrip("-"), self._rules) if entry[:2] in _OPTION_SIGNS else ""
+                continue
+            if kind is list and depth < _MAX_DEPTH:
+                result[index] = self._list(entry, "", (place, str(index)), depth + 1)
+            elif kind is dict and depth < _MAX_DEPTH:
+                result[index] = self._mapping(entry, "", (place, str(index)), depth + 1)
+            else:
+                is_group = isinstance(entry, list | tuple | Mapping)
+                name = "" if is_group else (named if index else "") or option or key
+                self.put(result, index, entry, name, (place, str(index)), depth + 1)
+            option = ""
         return result
+
+    def _note_like(self, place: _Place, like: _Place) -> None:
+        """The remarks on a value that equals the one at `like`."""
+        noted = self.remarks
+        for name in _path(like):
+            if name not in noted:
+                return
+            noted = noted[name]
+        *parents, last = _path(place)
+        remarks = self.remarks
+        for name in parents:
+            remarks = remarks.setdefault(name, {})
+        remarks[last] = noted
 
     def _note(self, place: _Place, rule: str, kind: str, value: object) -> None:
         """Kinds: s substituted, x removed, p pseudonymised."""
-        path: list[str] = []
-        while place is not None:
-            place, name = place
-            path.append(name)
         remarks = self.remarks
-        for name in reversed(path):
+        for name in _path(place):
             remarks = remarks.setdefault(name, {})
         entry = remarks.setdefault("", {"rem": []})
         if len(entry["rem"]) < 10 and not any(old[0] == rule for old in entry["rem"]):
             entry["rem"].append([rule, kind])
         if isinstance(value, str):
             entry["len"] = len(value)
+
+
+def _path(place: _Place) -> list[str]:
+    """The names from the root to a place."""
+    path: list[str] = []
+    while place is not None:
+        place, name = place
+        path.append(name)
+    return path[::-1]
 
 
 def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
@@ -321,8 +433,17 @@ def _stands_for_nothing(value: str) -> bool:
     return value in _NOTHING or (says_nothing(_unquoted(value)) and not value.isspace())
 
 
-def _names_something(text: str, rules: Rules) -> bool:
-    return bool(_NAME.fullmatch(text)) and (rules.names_secret(text) or is_identity_key(text))
+def _name_in(text: str, rules: Rules) -> str:
+    """The key that a text is, or its repr, when such a key judges what stands beside it; else ""."""
+    name = _unquoted_name(text)
+    return name if name and (rules.names_secret(name) or is_identity_key(name)) else ""
+
+
+@lru_cache(maxsize=8192)
+def _unquoted_name(text: str) -> str:
+    """`Authorization` of "Authorization", "b'Authorization'"; "" for what cannot be a key."""
+    name = _unquoted(text) if len(text) <= _MAX_NAME else ""
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _unquoted(text: str) -> str:

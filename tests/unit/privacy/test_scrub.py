@@ -237,3 +237,35 @@ def test_options_of_a_command_line_name_the_argument_behind_them():
     argv = ["shop-admin", "--password", "zq7", "--page", "1"]
 
     assert scrub({"argv": argv}, DEFAULT_RULES).tree == {"argv": ["shop-admin", "--password", FILTERED, "--page", "1"]}
+
+
+def test_what_stands_in_many_frames_leaves_all_of_them_and_is_noted_at_each():
+    """Frames that call each other show the same request in their variables; it is walked once."""
+    scope = {"headers": [["host", "shop"], ["x-api-key", "k1"]], "query": "password=hunter2", "user": {"pin": "1"}}
+    tree = {"frames": [{"vars": {"scope": copy.deepcopy(scope)}} for _ in range(3)]}
+    result = scrub(tree, DEFAULT_RULES)
+    assert "hunter2" not in json.dumps(result.tree)
+    assert "k1" not in json.dumps(result.tree)
+    first, second, third = (result.remarks["frames"][str(index)]["vars"]["scope"] for index in range(3))
+    assert first == second == third
+    assert first["headers"]["1"]["1"][""]["rem"] == [["@password:filter", "s"]]
+    assert tree["frames"][2]["vars"]["scope"] == scope
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.sampled_from(["hunter2", "password", "--password", "a", "b'x-api-key'", 3, None, True]),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["password", "a", "scope", "host"]), inner, max_size=3)
+            ),
+            max_leaves=8,
+        ),
+        max_size=6,
+    )
+)
+def test_a_value_is_scrubbed_the_same_wherever_it_comes_again(values):
+    """What was learnt from one value, in this tree or an earlier one, changes nothing about the next."""
+    together = scrub([{"scope": value} for value in values], DEFAULT_RULES).tree
+    assert together == [scrub([{"scope": value}], Rules(secret_keys=frozenset({"zz"}))).tree[0] for value in values]
