@@ -95,6 +95,14 @@ _IDENTITY_PHRASES: Final = (
 )
 _IDENTITY_ALONE: Final = frozenset({"login", "email", "mail"})
 
+PHRASES: Final = (*_SECRET_PHRASES, *_IDENTITY_PHRASES)
+"""Two words that tell together."""
+TELLING_STEMS: Final = tuple(
+    "pass pwd secret token key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
+    "security code social factor answer mail user ip addr forwarded login".split()
+)
+"""Every key that tells of a secret or an identity has one of these in it; so do many that don't."""
+
 
 @lru_cache(maxsize=8192)
 def words_of(key: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ inside the value of another key is found too: `url=https://host/?token=…`.
 
 import ipaddress
 import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 import re2
 
 from ukemi.privacy.identity import hash_identity
-from ukemi.privacy.keys import is_group_key, is_identity_key, is_phrase, is_secret_key, words_of
+from ukemi.privacy.keys import PHRASES, TELLING_STEMS, is_group_key, is_identity_key, is_phrase, is_secret_key, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
 Replace = Callable[[Any, Rules], str | None]
@@ -301,9 +302,19 @@ def _by(pattern: Any, replace: Replace) -> Finder:
     return find
 
 
-_KEY: Final = re2.compile(
-    r"""([A-Za-z_][A-Za-z0-9_.-]{1,63})\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
+_BEHIND_KEY: Final = (
+    r"""\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
 )
+"""From a key to its value."""
+_ANY_KEY: Final = re2.compile(rf"([A-Za-z_][A-Za-z0-9_.-]{{1,63}}){_BEHIND_KEY}")
+_FIRST_WORDS: Final = "|".join(sorted({first for first, _ in PHRASES}))
+_TELLING_KEY: Final = re2.compile(
+    rf"(?i)(?:((?:{'|'.join(TELLING_STEMS)})[a-z0-9_.-]*)|\b(?:{_FIRST_WORDS})[ -]([a-z0-9_.-]+)){_BEHIND_KEY}"
+)
+"""From within a key that may tell of a secret or an identity to its value: what stands under others needs no look."""
+_MAX_KEY: Final = 63
+_KEY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "_.-")
+_KEY_BEGINNINGS: Final = frozenset(string.ascii_letters + "_")
 _QUOTED: Final = re.compile(
     r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|[bfruBFRU]{0,2}"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[bfruBFRU]{0,2}'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
 )
@@ -358,14 +369,16 @@ def source_values(text: str, rules: Rules) -> str:
 def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
     parts, done = [], 0
     literals = [found.span() for found in _LITERAL.finditer(text)] if is_source else []
-    for match in _KEY.finditer(text):
+    for match in (_ANY_KEY if rules.secret_keys else _TELLING_KEY).finditer(text):
         start = match.end()
         if text[start - 1] in "\"'{[" and "\n" in match.group(0):
             start -= 1
-        key = match.group(1)
-        if before := _WORD_BEFORE.search(text, max(0, match.start() - 20), match.start()):
+        key_start, key_end = match.span(match.lastindex)
+        key_start = _beginning_of_key(text, key_start)
+        key = text[key_start:key_end]
+        if before := _WORD_BEFORE.search(text, max(0, key_start - 20), key_start):
             key = f"{before.group(1)}_{key}" if is_phrase(before.group(1), key) else key
-        if match.start() < done or not _is_wanted(key, text, match.start(), start, rules):
+        if key_start < done or not _is_wanted(key, text, key_start, start, rules):
             continue
         if _FILE.search(key) and text[start : start + 1].isdigit():
             continue  # `tokens.py:42` is a place
@@ -387,6 +400,16 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
             parts += [text[done:start], replacement]
             done = end
     return "".join([*parts, text[done:]])
+
+
+def _beginning_of_key(text: str, within: int) -> int:
+    """Where the key begins that position `within` is in; the position itself when it begins there."""
+    start = within
+    while start > max(0, within - _MAX_KEY) and text[start - 1] in _KEY_CHARACTERS:
+        start -= 1
+    while start < within and text[start] not in _KEY_BEGINNINGS:
+        start += 1
+    return start
 
 
 def _is_code(key: str, text: str, start: int, *, is_statement: bool) -> bool:
