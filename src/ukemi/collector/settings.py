@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     max_spool_bytes: int = Field(
         2 << 30, gt=0, description="Bytes waiting in the spool from which on new items are refused with 429."
     )
+    max_database_bytes: int | None = Field(
+        None,
+        gt=0,
+        description="Bytes that the database may fill; above, the oldest events go until it is 5 % below. Default: no limit.",
+    )
     events_per_minute: int = Field(
         10_000, gt=0, description="Events accepted per project and minute; more are refused with 429 and counted."
     )

@@ -1,16 +1,32 @@
-"""Retention: what is older than its project wants is deleted, in steps small enough that digest never waits long."""
+"""
+Retention: what is older than its project wants is deleted, in steps small enough that digest never waits long.
 
+An issue whose events are all too old goes with them, and would come back as a new one; a muted issue stays with its totals,
+for a mute is a wish about the problem. Counts outlive events: minutes 14 days, hours 90 days, days two years. Where the
+database has a limit in bytes, the oldest events of all projects go first; the totals of their issues stay.
+"""
+
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US
-from ukemi.collector.store import projects, schema
+from ukemi.collector.store import outcomes, projects, schema, space
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.events import day_of
+from ukemi.collector.store.projects import Project
+
+log = structlog.get_logger("ukemi.retention")
 
 STEP_ROWS = 500
+OLDEST_ROWS = 20_000
+"""Events that are looked for at once when the oldest must go: finding them reads a whole day."""
+KEEP_HOUR_ROLLUPS_DAYS = 90
+KEEP_DAY_ROLLUPS_DAYS = 730
 KEEP_MINUTE_ROLLUPS_DAYS = 14
 """So long an alert rule can be replayed exactly."""
 KEEP_EVALUATIONS_DAYS = 14
@@ -18,18 +34,44 @@ KEEP_SESSION_STATES_DAYS = 6
 """A day longer than messages of a session are taken."""
 
 
-def apply(database: Database, now_us: int) -> dict[str, int]:
+Pause = Callable[[float], bool]
+"""Waits so many seconds; True when the process is asked to stop."""
+
+
+class Stopped(Exception):
+    """The process is asked to stop; what is left is done next time."""
+
+
+def apply(
+    database: Database, now_us: int, max_bytes: int | None = None, pause: Pause = lambda _: False
+) -> dict[str, int]:
     """
-    Delete what has outlived its time; returns rows deleted per table.
+    Delete what has outlived its time; returns rows deleted per table. Space that became free goes back to the disk.
 
     Errors live `keep_errors_days` of their project, performance data `keep_performance_days`, working rows minutes to days.
+
+    Args:
+        max_bytes: of the whole database; None for no limit.
+        pause: called between steps with the time that others should have.
     """
+    deleted: Counter[str] = Counter()
+    try:
+        _delete_outdated(database, now_us, deleted, pause)
+        if max_bytes is not None:
+            _keep_below(database, max_bytes, deleted, pause)
+        for took_s in space.give_back(database):
+            _breathe(pause, took_s)
+    except Stopped:
+        pass
+    return {table: rows for table, rows in deleted.items() if rows}
+
+
+def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pause: Pause) -> None:
     with database.read() as tx:
         all_projects = projects.list_projects(tx)
-    deleted: Counter[str] = Counter()
 
     def delete(table: sa.Table, *conditions: Any) -> None:
-        deleted[table.name] += _delete(database, table, *conditions)
+        deleted[table.name] += _delete(database, table, *conditions, pause=pause)
 
     for project in all_projects:
         errors_before_us = now_us - project.keep_errors_days * DAY_US
@@ -38,13 +80,11 @@ def apply(database: Database, now_us: int) -> dict[str, int]:
             (schema.event, schema.event.c.received_day < day_of(errors_before_us)),
             (schema.issue_user, schema.issue_user.c.last_seen_us < errors_before_us),
             (schema.issue_tag, schema.issue_tag.c.last_seen_us < errors_before_us),
-            (schema.rollup, schema.rollup.c.bucket_us < errors_before_us),
-            (schema.fingerprint, schema.fingerprint.c.issue_id.in_(_outdated_issues(project.id, errors_before_us))),
-            (schema.issue, schema.issue.c.last_seen_us < errors_before_us),
             (schema.change, schema.change.c.at_us < errors_before_us),
             (schema.incident, schema.incident.c.closed_us < errors_before_us),
             (schema.notification, schema.notification.c.created_us < errors_before_us),
-            (schema.outcome, schema.outcome.c.minute_us < errors_before_us),
+            # By the day, as events, so that what was accepted on a day can be compared with what is kept of it.
+            (schema.outcome, schema.outcome.c.minute_us < day_of(errors_before_us) * DAY_US),
             (schema.feedback, schema.feedback.c.received_us < errors_before_us),
             (schema.attachment, schema.attachment.c.received_us < errors_before_us),
             (schema.request_count, schema.request_count.c.bucket_us < performance_before_us),
@@ -53,8 +93,18 @@ def apply(database: Database, now_us: int) -> dict[str, int]:
             (schema.session_count, schema.session_count.c.bucket_us < performance_before_us),
         ):
             delete(table, table.c.project_id == project.id, condition)
+        deleted.update(_delete_issues(database, project, errors_before_us, pause))
+    for width_s, days in (
+        (60, KEEP_MINUTE_ROLLUPS_DAYS),
+        (3600, KEEP_HOUR_ROLLUPS_DAYS),
+        (86400, KEEP_DAY_ROLLUPS_DAYS),
+    ):
+        for project in all_projects:
+            c = schema.rollup.c
+            before_us = now_us - days * DAY_US
+            delete(schema.rollup, c.project_id == project.id, c.width_s == width_s, c.bucket_us < before_us)
     minutes_before_us = now_us - KEEP_MINUTE_ROLLUPS_DAYS * DAY_US
-    for table in (schema.rollup, schema.request_count, schema.transaction_count, schema.session_count):
+    for table in (schema.request_count, schema.transaction_count, schema.session_count):
         delete(table, table.c.width_s == 60, table.c.bucket_us < minutes_before_us)
     delete(
         schema.request_count, schema.request_count.c.width_s == 10, schema.request_count.c.bucket_us < now_us - DAY_US
@@ -66,22 +116,105 @@ def apply(database: Database, now_us: int) -> dict[str, int]:
     delete(schema.evaluation, schema.evaluation.c.at_us < now_us - KEEP_EVALUATIONS_DAYS * DAY_US)
     delete(schema.session, schema.session.c.expires_us < now_us)
     delete(schema.sign_in_link, schema.sign_in_link.c.expires_us < now_us)
-    return {table: rows for table, rows in deleted.items() if rows}
 
 
-def _outdated_issues(project_id: int, before_us: int) -> sa.Select[tuple[str]]:
-    c = schema.issue.c
-    return sa.select(c.id).where(c.project_id == project_id, c.last_seen_us < before_us)
+def _delete_issues(database: Database, project: Project, before_us: int, pause: Pause) -> Counter[str]:
+    """Their events, tags and users are gone already, since those are never younger than their issue."""
+    deleted: Counter[str] = Counter()
+    issue = schema.issue.c
+    outdated = sa.and_(issue.project_id == project.id, issue.last_seen_us < before_us, issue.status != "muted")
+    while True:
+        began_s = time.monotonic()
+        with database.write() as tx:
+            # Locked on PostgreSQL, so that an event which comes right now either keeps its issue or makes a new one.
+            ids = list(tx.execute(sa.select(issue.id).where(outdated).limit(STEP_ROWS).with_for_update()).scalars())
+            for table, column in ((schema.fingerprint, schema.fingerprint.c.issue_id), (schema.issue, issue.id)):
+                mine = sa.and_(table.c.project_id == project.id, column.in_(ids))
+                deleted[table.name] += tx.execute(sa.delete(table).where(mine)).rowcount
+        if len(ids) < STEP_ROWS:
+            return deleted
+        _breathe(pause, time.monotonic() - began_s)
 
 
-def _delete(database: Database, table: sa.Table, *conditions: Any) -> int:
+def _delete(database: Database, table: sa.Table, *conditions: Any, pause: Pause) -> int:
     """Delete the rows in steps of STEP_ROWS, each a transaction of its own."""
     key = list(table.primary_key.columns)
     total = 0
     while True:
+        began_s = time.monotonic()
         step = sa.select(*key).where(*conditions).limit(STEP_ROWS)
         with database.write() as tx:
             rows = tx.execute(sa.delete(table).where(sa.tuple_(*key).in_(step))).rowcount
         total += rows
         if rows < STEP_ROWS:
             return total
+        _breathe(pause, time.monotonic() - began_s)
+
+
+def _keep_below(database: Database, max_bytes: int, deleted: Counter[str], pause: Pause) -> None:
+    """Delete the oldest events until the database is 5 % below its limit; each is counted as `not_kept`, `disk_limit`."""
+    with database.read() as tx:
+        used = space.used_bytes(tx)
+    if used <= max_bytes:
+        return
+    log.warning("the database is larger than allowed; its oldest events go", bytes=used, max_bytes=max_bytes)
+    while used > max_bytes * 0.95:
+        oldest = _oldest(database)
+        if not oldest:
+            log.error("the database is larger than allowed, and holds no event any more", bytes=used)
+            return
+        for begin in range(0, len(oldest), STEP_ROWS):
+            began_s = time.monotonic()
+            deleted["event"] += _drop(database, oldest[begin : begin + STEP_ROWS])
+            with database.read() as tx:
+                used = space.used_bytes(tx)
+            if used <= max_bytes * 0.95:
+                return
+            _breathe(pause, time.monotonic() - began_s)
+
+
+def _oldest(database: Database) -> list[tuple[int, int, bytes, int]]:
+    """(project_id, received_day, id, received_us) of the oldest events, oldest first, all of the oldest day."""
+    c = schema.event.c
+    with database.read() as tx:
+        first_days = [
+            (day, project.id)
+            for project in projects.list_projects(tx)
+            if (day := tx.execute(sa.select(sa.func.min(c.received_day)).where(c.project_id == project.id)).scalar())
+            is not None
+        ]
+        if not first_days:
+            return []
+        day, project_id = min(first_days)
+        query = (
+            sa.select(c.project_id, c.received_day, c.id, c.received_us)
+            .where(c.project_id == project_id, c.received_day == day)
+            .order_by(c.received_us)
+            .limit(OLDEST_ROWS)
+        )
+        return [tuple(row) for row in tx.execute(query)]
+
+
+def _drop(database: Database, rows: list[tuple[int, int, bytes, int]]) -> int:
+    """Delete these events of one project and day with their attachments, and let their outcome say so."""
+    project_id, day = rows[0][:2]
+    ids = [row[2] for row in rows]
+    c = schema.event.c
+    mine = sa.and_(c.project_id == project_id, c.received_day == day, c.id.in_(ids))
+    with database.write() as tx:
+        went = tx.execute(sa.delete(schema.event).where(mine).returning(c.received_us)).scalars().all()
+        attached = schema.attachment.c
+        tx.execute(sa.delete(schema.attachment).where(attached.project_id == project_id, attached.event_id.in_(ids)))
+        moved: Counter[outcomes.OutcomeKey] = Counter()
+        for received_us in went:
+            minute_us = received_us - received_us % MINUTE_US
+            moved[project_id, minute_us, "error", "accepted", ""] -= 1
+            moved[project_id, minute_us, "error", "not_kept", "disk_limit"] += 1
+        outcomes.add(tx, moved)
+    return len(went)
+
+
+def _breathe(pause: Pause, took_s: float) -> None:
+    """Leave the database to others for as long as the last step took it."""
+    if pause(min(max(took_s, 0.005), 0.5)):
+        raise Stopped
