@@ -76,6 +76,8 @@ def main() -> None:
     run(*npm(), "ci", "--include=optional")
     copy(MODULES / "htmx.org/dist/htmx.min.js", WEB / "htmx.min.js")
     bundle_sentry(BACKEND / "sentry.browser.min.js")
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        copy(MODULES / "swagger-ui-dist" / name, BACKEND / name)
     unpack_chromium()
 
 

@@ -2,13 +2,15 @@
 
 import hashlib
 from functools import lru_cache
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ukemi.sdk import find_release
 
 APP_NAME = "wwmaa-backend"
+DEVELOPMENT_SECRET = "development-only-secret-of-32-bytes"  # noqa: S105 - refused in production
 
 
 class Settings(BaseSettings):
@@ -16,10 +18,24 @@ class Settings(BaseSettings):
 
     PYTHON_ENV: str = "development"
     DATABASE_URL: str = "sqlite:///wwmaa.db"
-    JWT_SECRET: SecretStr = Field(default=SecretStr("development-only-secret-of-32-bytes"), min_length=32)
+    """Or `postgresql+psycopg://…`."""
+    REDIS_URL: str = ""
+    """Empty: each process caches for itself."""
+    SMTP_URL: SecretStr = SecretStr("")
+    """`smtp://` or `smtps://USER:PASSWORD@HOST:PORT`. Empty: mail is not sent, and the log says so."""
+    MAIL_FROM: str = "WWMAA <office@wwmaa.example>"
+    JWT_SECRET: SecretStr = Field(default=SecretStr(DEVELOPMENT_SECRET), min_length=32)
+
     STRIPE_API_KEY: SecretStr = SecretStr("sk_test_not_a_real_key")
     STRIPE_API_BASE: str = "https://api.stripe.com"
     STRIPE_TIMEOUT_S: float = 5.0
+    STRIPE_WEBHOOK_SECRET: SecretStr = SecretStr("")
+    """Empty: what claims to come from Stripe is refused."""
+
+    METRICS: bool = False
+    """Prometheus' metrics at `/metrics`."""
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
+    """Where OpenTelemetry's spans go, such as `http://localhost:4318`. Empty: none are made."""
 
     SENTRY_DSN: str = ""
     """Empty: error tracking is off."""
@@ -29,6 +45,16 @@ class Settings(BaseSettings):
     SENTRY_RELEASE: str = ""
     SENTRY_TRACES_SAMPLE_RATE: float = Field(default=0.1, ge=0, le=1)
     SENTRY_PROFILES_SAMPLE_RATE: float = Field(default=0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _production_has_a_secret_of_its_own(self) -> Self:
+        if self.is_production and self.JWT_SECRET.get_secret_value() == DEVELOPMENT_SECRET:
+            raise ValueError("JWT_SECRET must be set in production: `openssl rand -hex 32` makes one.")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.PYTHON_ENV == "production"
 
     @property
     def environment(self) -> str:

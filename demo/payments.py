@@ -1,33 +1,32 @@
 """
 A stand-in for Stripe's API, as far as the backend uses it, for Stripe's own library to talk to.
 
-Cards behave as Stripe's documented test cards do. `POST /_mode/{ok|fail|slow}` makes the whole service fail, or answer
-later than anybody waits. Card numbers are looked at and forgotten.
+The payment methods are those of Stripe's documented test cards. `POST /_mode/{ok|fail|slow}` makes the whole service fail, or
+answer later than anybody waits.
 """
 
 import asyncio
 import itertools
 import json
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-DECLINED = "4000000000000002"
+DECLINED = "pm_card_visa_chargeDeclined"
 SLOW_S = 30.0
 
 
 class PaymentService:
-    """The service's state: which customer pays with which kind of card."""
+    """The service's state: which customer pays with which card."""
 
     def __init__(self) -> None:
         self.mode = "ok"
         self._numbers = itertools.count(1)
-        self._declining_methods: set[str] = set()
-        self._declining_customers: set[str] = set()
+        self._method_of: dict[str, str] = {}
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers):08d}"
@@ -35,34 +34,50 @@ class PaymentService:
     async def customer(self, _request: Request) -> Response:
         return JSONResponse({"id": self._id("cus"), "object": "customer"})
 
-    async def payment_method(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
-        method = self._id("pm")
-        if form.get("card[number]", [""])[0].replace(" ", "") == DECLINED:
-            self._declining_methods.add(method)
-        return JSONResponse({"id": method, "object": "payment_method", "type": "card"})
-
     async def attach(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
-        customer = form.get("customer", [""])[0]
-        is_declining = request.path_params["method"] in self._declining_methods
-        (self._declining_customers.add if is_declining else self._declining_customers.discard)(customer)
-        return JSONResponse({"id": request.path_params["method"], "object": "payment_method", "customer": customer})
+        method, form = request.path_params["method"], await _form(request)
+        self._method_of[form["customer"]] = method
+        return JSONResponse({"id": method, "object": "payment_method", "customer": form["customer"]})
 
     async def subscription(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
-        customer = form.get("customer", [""])[0]
+        form = await _form(request)
+        method = form.get("default_payment_method") or self._method_of.get(form["customer"], "")
+        refused = await self._refused(method)
+        made = {"id": self._id("sub"), "object": "subscription", "customer": form["customer"], "status": "active"}
+        return refused or JSONResponse(made)
+
+    async def payment_intent(self, request: Request) -> Response:
+        form = await _form(request)
+        made = {"object": "payment_intent", "amount": int(form["amount"]), "currency": form["currency"]}
+        refused = await self._refused(form["payment_method"])
+        return refused or JSONResponse({"id": self._id("pi"), "status": "succeeded", **made})
+
+    async def refund(self, request: Request) -> Response:
+        form = await _form(request)
+        made = {"id": self._id("re"), "object": "refund", "payment_intent": form["payment_intent"]}
+        return await self._refused("") or JSONResponse({**made, "status": "succeeded"})
+
+    async def cancel(self, request: Request) -> Response:
+        ended = {"id": request.path_params["subscription"], "object": "subscription", "status": "canceled"}
+        return await self._refused("") or JSONResponse(ended)
+
+    async def _refused(self, method: str) -> Response | None:
+        """The answer of a service that is out of order, or of the bank of a declined card."""
         if self.mode == "slow":
             await asyncio.sleep(SLOW_S)
         if self.mode != "ok":
             return _error(500, "api_error", "The service is out of order.")
-        if customer in self._declining_customers:
+        if method == DECLINED:
             return _error(402, "card_error", "Your card was declined.", code="card_declined")
-        return JSONResponse({"id": self._id("sub"), "object": "subscription", "customer": customer, "status": "active"})
+        return None
 
     async def set_mode(self, request: Request) -> Response:
         self.mode = request.path_params["mode"]
         return JSONResponse({"mode": self.mode})
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode()))
 
 
 def _error(status: int, kind: str, message: str, **more: Any) -> Response:
@@ -75,9 +90,11 @@ def create_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/customers", service.customer, methods=["POST"]),
-            Route("/v1/payment_methods", service.payment_method, methods=["POST"]),
             Route("/v1/payment_methods/{method}/attach", service.attach, methods=["POST"]),
             Route("/v1/subscriptions", service.subscription, methods=["POST"]),
+            Route("/v1/subscriptions/{subscription}", service.cancel, methods=["DELETE"]),
+            Route("/v1/payment_intents", service.payment_intent, methods=["POST"]),
+            Route("/v1/refunds", service.refund, methods=["POST"]),
             Route("/_mode/{mode}", service.set_mode, methods=["POST"]),
         ]
     )

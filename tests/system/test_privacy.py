@@ -113,11 +113,10 @@ def test_a_failed_payment_and_a_failed_login_tell_all_and_leak_nothing(
     assert client.post("/api/auth/register", json={**account, "email": email}).status_code == 201
     assert client.post("/api/auth/login", json={**account, "password": "wrong " + password}).status_code == 401
     token = client.post("/api/auth/login", json=account).json()["access_token"]
-    card = {"number": DECLINED_CARD, "cvc": "987", "exp_month": 12, "exp_year": 2040}
     answer = client.post(
         "/api/payments",
         params={"token": token, "email": email},
-        json={"amount": 49.5, "card": card},
+        json={"amount": 49.5, "payment_method": "pm_card_visa_chargeDeclined", "note": f"please take {DECLINED_CARD}"},
         headers={"Authorization": f"Bearer {token}", "Cookie": f"session={token}"},
     )
     assert answer.status_code == 402
@@ -141,7 +140,7 @@ def test_a_failed_payment_and_a_failed_login_tell_all_and_leak_nothing(
     assert event["contexts"]["payment"]["customer_id"].startswith("cus_")
     assert "Payment started" in [crumb["message"] for crumb in event["breadcrumbs"]]
     assert event["user"]["id"] == "1"
-    assert event["user"]["data"] == {"role": "member", "tier": "basic"}
+    assert event["user"]["data"] == {"role": "guest", "tier": "free"}
     assert event["user"]["email"].startswith("hmac:")
     assert (event["line"]["environment"], event["line"]["release"]) == ("staging", "wwmaa-backend@1.0.0")
     assert event["tags"]["domain"] == "payment"

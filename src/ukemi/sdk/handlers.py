@@ -23,10 +23,11 @@ async def http_exception_handler(request: "Request", exc: Exception) -> "Respons
     Answer an HTTP exception as FastAPI does, headers included; one of 500 and above is captured.
 
     Unless it was raised while handling an error that was captured: then it is that error's answer, and no second event.
+    Such an answer names the error's event whatever its status, for who is told "card declined" wants to quote it, too.
     """
     status = int(getattr(exc, "status_code", 500))
     headers: Mapping[str, str] | None = getattr(exc, "headers", None)
-    return _answer(status, getattr(exc, "detail", None), _captured(exc) if status >= 500 else None, headers)
+    return _answer(status, getattr(exc, "detail", None), _captured(exc) if status >= 500 else _answered(exc), headers)
 
 
 def capture_answers(app: Any) -> None:
@@ -108,8 +109,13 @@ def _looked_at(response: Any, exc: Exception) -> Any:
 
 def _captured(exc: BaseException) -> str | None:
     """Id of the event of what was answered with 500 or above: that of the error which led there, when there is one."""
+    return _answered(exc) or capture_exception(exc)
+
+
+def _answered(exc: BaseException) -> str | None:
+    """Id of the event of the error that `exc` is the answer to; None when that was not captured."""
     handled = exc.__cause__ or exc.__context__
-    return (event_id_of(handled) if handled else None) or capture_exception(exc)
+    return event_id_of(handled) if handled else None
 
 
 def _answer(status: int, detail: Any, event_id: str | None, headers: Mapping[str, str] | None) -> "Response":

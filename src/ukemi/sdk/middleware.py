@@ -113,7 +113,7 @@ class _Served:
 
         The decision comes first, since most are not kept, and building one costs more than all else that we do.
         """
-        caller = _headers(self._scope, b"sentry-trace", b"baggage")
+        caller = _caller(self._scope)
         if self._settings.streams_spans:
             return self._begin_streamed(name, caller)
         sampler, rate = self._settings.sampler, None
@@ -199,6 +199,16 @@ def _headers(scope: Scope, *names: bytes) -> dict[str, str]:
     return {
         name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ()) if name in names
     }
+
+
+def _caller(scope: Scope) -> dict[str, str]:
+    """What the caller says of the trace: in Sentry's headers, else in W3C's, as OpenTelemetry and proxies send it."""
+    caller = _headers(scope, b"sentry-trace", b"baggage", b"traceparent")
+    w3c = caller.pop("traceparent", "").strip().split("-")
+    if "sentry-trace" not in caller and len(w3c) >= 4:
+        # Its flag is no decision about our sample: there it says what another system recorded.
+        caller = {"sentry-trace": f"{w3c[1]}-{w3c[2]}"}
+    return caller
 
 
 def _decision(sentry_trace: str) -> bool | None:

@@ -5,6 +5,8 @@ from fastapi import FastAPI, HTTPException
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from ukemi.sdk import track_payment_error
+
 
 @pytest.fixture
 def app():
@@ -23,6 +25,23 @@ def test_a_503_keeps_its_headers_and_is_captured(init, sent, serve, app):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
     assert answer.json() == {"detail": "later", "event_id": sent.event()["event_id"]}
     assert sent.event()["exception"]["values"][0]["mechanism"]["handled"] is True
+
+
+def test_the_answer_to_an_error_that_was_captured_names_its_event_whatever_the_status(init, sent, serve):
+    """Who is told that a card was declined wants to quote something, too."""
+    app = FastAPI()
+    init(app)
+
+    @app.get("/pay")
+    async def pay():
+        try:
+            raise ConnectionError("declined")  # noqa: TRY301 - as apps raise it
+        except ConnectionError as error:
+            track_payment_error(error, expected=True)
+            raise HTTPException(402, "Your card was declined.") from error
+
+    answer = serve(app).get("/pay")
+    assert (answer.status_code, answer.json()["event_id"]) == (402, sent.event()["event_id"])
 
 
 @pytest.mark.parametrize("path", ["/status/404", "/status/401", "/nowhere"])
