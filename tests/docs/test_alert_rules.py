@@ -1,5 +1,6 @@
 """The page of rules against the rules' types, and the shipped rules against their table."""
 
+import re
 from typing import get_args
 
 import msgspec
@@ -9,7 +10,7 @@ from tests.docs.pages import Page, words
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.alerts.rules_file import ChannelConfig, RuleSet
 from ukemi.collector.core.change import ChangeKind
-from ukemi.collector.core.rule import Condition, Rule, Severity
+from ukemi.collector.core.rule import Condition, EventCondition, Label, Rule, Severity, Step, kind_of
 from ukemi.protocol.vocabulary import KeyKind, Level
 
 PAGE = Page.read("docs/reference/alert-rules.md")
@@ -39,18 +40,33 @@ def test_the_page_lists_exactly_the_keys_of_a_rule_with_their_defaults():
     assert listed(PAGE.section("A rule")) == described(Rule)
 
 
-@pytest.mark.parametrize("condition", get_args(Condition), ids=lambda struct: struct.__struct_config__.tag)
-def test_the_page_lists_exactly_the_keys_of_a_condition_with_their_defaults(condition):
-    kind = condition.__struct_config__.tag
+def test_the_page_lists_exactly_the_keys_of_a_step():
+    keys = [key for row in PAGE.section("A step").table() for key in re.findall("`([^`]+)`", row["key"])]
 
-    assert listed(PAGE.section(f"Condition `{kind}`")) == {"kind": "", **described(condition)}
+    assert keys == list(described(Step))
 
 
-def test_each_condition_has_its_formula_and_says_what_it_will_not_catch():
-    for condition in get_args(Condition):
-        section = PAGE.section(f"Condition `{condition.__struct_config__.tag}`")
-        assert "ok → firing" in section.text
-        assert "What it will not catch:" in section.text
+def page_of(condition):
+    return Page.read(f"docs/reference/conditions/{kind_of(condition).replace('_', '-')}.md")
+
+
+@pytest.mark.parametrize("condition", get_args(Condition), ids=kind_of)
+def test_a_condition_has_a_page_with_exactly_its_keys_and_their_defaults(condition):
+    assert listed(page_of(condition)) == {"kind": "", **described(condition)}
+
+
+@pytest.mark.parametrize("condition", get_args(Condition), ids=kind_of)
+def test_each_condition_has_its_formula_and_says_what_it_will_not_catch(condition):
+    page = page_of(condition)
+
+    assert page.section("Exactly").text.count("```") >= 2
+    assert page.section("What it will not catch").text.count("\n- ") >= 4
+
+
+def test_the_page_names_every_condition():
+    rows = PAGE.section("Conditions").table()
+
+    assert {word for row in rows for word in words(row["kind"])} == {kind_of(one) for one in get_args(Condition)}
 
 
 def test_the_page_lists_exactly_the_keys_of_each_kind_of_channel():
@@ -60,19 +76,30 @@ def test_the_page_lists_exactly_the_keys_of_each_kind_of_channel():
 
 
 def test_the_page_lists_exactly_the_changes():
-    changes = PAGE.text.index("| change |")
+    page = page_of(EventCondition)
+    changes = page.text.index("| change |")
 
-    assert set(Page(PAGE.path, PAGE.text[changes:]).column("change")) == {kind.value for kind in ChangeKind}
+    assert set(Page(page.path, page.text[changes:]).column("change")) == {kind.value for kind in ChangeKind}
 
 
 def test_the_page_names_every_severity_level_and_kind_of_key():
-    assert {*get_args(Severity), *get_args(Level), *get_args(KeyKind)} <= words(PAGE.text)
+    text = PAGE.text + page_of(EventCondition).text
+
+    assert {*get_args(Severity), *get_args(Level), *get_args(KeyKind), *get_args(Label)} <= words(text)
+
+
+def shipped_names():
+    """Rules and their steps, with severity."""
+    for rule in rules_file.load(None).rules:
+        yield rule.name, rule.severity
+        for step in rule.steps:
+            yield step.name, step.severity
 
 
 def test_the_table_of_shipped_rules_is_true():
     rows = {row["rule"].strip("`"): row["severity"].strip("`") for row in PAGE.section("The shipped rules").table()}
 
-    assert rows == {rule.name: rule.severity for rule in rules_file.load(None).rules}
+    assert rows == dict(shipped_names())
 
 
 def test_the_how_to_tells_the_severities_that_ship():
@@ -84,8 +111,8 @@ def test_the_how_to_tells_the_severities_that_ship():
         row["severity"].strip("`"): [names[n] for n in row["told"].split(", ")] for row in rows
     } == shipped.severities
     for row in rows:
-        rules = [rule.name for rule in shipped.rules if rule.severity == row["severity"].strip("`")]
-        assert row["rules that ship with it"] == ", ".join(f"`{name}`" for name in rules)
+        rules = [name for name, severity in shipped_names() if severity == row["severity"].strip("`")]
+        assert set(row["rules that ship with it"].split(", ")) == {f"`{name}`" for name in rules}
 
 
 @pytest.mark.parametrize("text", PAGE.snippets("toml"))

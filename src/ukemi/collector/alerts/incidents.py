@@ -5,7 +5,7 @@ Everything here happens inside the transaction that judged, so a crash leaves ei
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
@@ -48,16 +48,22 @@ class Incidents:
             incident = self._open(tx, rule, project_id, labels, verdict, now_us, environment)
         elif verdict.transition == "closed" and incident is not None:
             self._close(tx, incident, verdict.why.because, now_us)
-        is_open = verdict.state.status == "firing" and incident is not None
+        is_open = verdict.state.is_open and incident is not None
         rule_states.put(
             tx, project_id, rule.name, labels, verdict, incident.id if incident and is_open else None, now_us
         )
 
-    def retire(self, tx: Tx, rules: Collection[str], now_us: int) -> None:
-        """Close what other rules than these left open: nobody would ever judge it again."""
+    def retire(self, tx: Tx, is_watched: Callable[[int, str], bool], now_us: int) -> None:
+        """
+        Close what nobody would ever judge again.
+
+        Args:
+            is_watched: whether a project has a rule of this name.
+        """
         because = "Its rule was removed, renamed or switched off."
-        for incident in incidents.open_of_other_rules(tx, rules):
-            self._close(tx, incident, because, now_us)
+        for incident in incidents.all_open(tx):
+            if not is_watched(incident.project_id, incident.rule):
+                self._close(tx, incident, because, now_us)
 
     def _close(self, tx: Tx, incident: incidents.Incident, because: str, now_us: int) -> None:
         incidents.close(tx, incident.project_id, incident.id, because, now_us)

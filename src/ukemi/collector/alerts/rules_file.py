@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from ukemi.collector.core.rule import Rule, Severity
+from ukemi.collector.core.rule import Rule, RuleError, Severity, check
+from ukemi.collector.core.rule_text import WHERE, write_toml
 
 
 class RulesError(ValueError):
@@ -87,7 +88,7 @@ def parse(text: str) -> RuleSet:
     try:
         rules = msgspec.toml.decode(text, type=RuleSet)
     except msgspec.ValidationError as error:
-        raise RulesError(f"{error}. The keys and their values: docs/reference/alert-rules.md.") from error
+        raise RulesError(f"{error}. {WHERE}.") from error
     except msgspec.DecodeError as error:
         raise RulesError(f"It is not TOML: {error}.") from error
     for severity, names in rules.severities.items():
@@ -101,11 +102,16 @@ def parse(text: str) -> RuleSet:
         if names.count(name) > 1:
             raise RulesError(f"Two rules are called {name!r}; names must differ, since incidents refer to them.")
     for rule in rules.rules:
-        if rule.severity not in rules.severities:
-            raise RulesError(f"Rule {rule.name!r} has severity {rule.severity!r}, which [severities] does not list.")
+        try:
+            check(rule)
+        except RuleError as error:
+            raise RulesError(f"{error} {WHERE}.") from error
+        for name, severity in ((rule.name, rule.severity), *((step.name, step.severity) for step in rule.steps)):
+            if severity not in rules.severities:
+                raise RulesError(f"Rule {name!r} has severity {severity!r}, which [severities] does not list.")
     return rules
 
 
 def write(rules: RuleSet) -> str:
     """The rules as TOML, such as `parse` reads."""
-    return msgspec.toml.encode(rules).decode()
+    return write_toml(rules)

@@ -1,7 +1,7 @@
 """
-The evaluator: (rule's condition, state, observations, now) → verdict. Pure; live evaluation, replay and explanation share it.
+The evaluator: (rule, state, observations, now) → verdict. Pure; live evaluation, back-test and explanation share it.
 
-A verdict says what the state is now, whether an incident opens or closes, and why, in words and numbers.
+A verdict says what the state is now, whether an incident opens, is upgraded or closes, and why, in words and numbers.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,14 @@ import msgspec
 
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import SECOND_US
-from ukemi.collector.core.failure_run import FailureRun, InstanceSeen, failure_run, silent_since
+from ukemi.collector.core.failure_run import MAX_RUN, ServiceSeen
+from ukemi.collector.core.measure import Measured
+from ukemi.collector.core.observation import TICK_US
 from ukemi.collector.core.rule import EventCondition, FailureRunCondition, Rule
+from ukemi.collector.core.words import duration
 
-Status = Literal["ok", "firing"]
-Transition = Literal["opened", "closed"]
+Status = Literal["ok", "no_data", "pending", "firing", "recovering"]
+Transition = Literal["opened", "upgraded", "closed"]
 _ENDS: Final = {ChangeKind.RESOLVED: "The issue was resolved.", ChangeKind.MUTED: "The issue was muted."}
 """What a person does to an issue that ends its incidents."""
 
@@ -27,6 +30,18 @@ class State(msgspec.Struct, frozen=True):
     since_us: int = 0
     last_true_us: int = 0
     """When the condition held last."""
+    tier: int = 0
+    """The highest that the incident reached: 0 is the rule itself, 1 its first step."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an incident."""
+        return self.status in ("firing", "recovering")
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether there is nothing to remember."""
+        return self.status in ("ok", "no_data")
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -94,7 +109,7 @@ def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Se
         return Verdict(State("ok", now_us, state.last_true_us), "closed", why)
     quiet_s = (now_us - state.last_true_us) / SECOND_US
     if quiet_s >= condition.quiet_s:
-        why = Explanation(f"Nothing of the kind came for {_duration(condition.quiet_s)}.", {"quiet_s": round(quiet_s)})
+        why = Explanation(f"Nothing of the kind came for {duration(condition.quiet_s)}.", {"quiet_s": round(quiet_s)})
         return Verdict(State("ok", now_us, state.last_true_us), "closed", why)
     return Verdict(
         state, None, Explanation("The latest such event is too recent to close.", {"quiet_s": round(quiet_s)})
@@ -102,44 +117,75 @@ def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Se
 
 
 def evaluate_failure_run(
-    condition: FailureRunCondition,
-    state: State,
-    instances: Sequence[InstanceSeen],
-    observing_since_us: int,
-    now_us: int,
+    condition: FailureRunCondition, state: State, service: ServiceSeen, listening_since_us: int, now_us: int
 ) -> Verdict:
     """
     Judge a failure-run rule for one service.
 
     Args:
-        instances: all processes of the service that are remembered.
-        observing_since_us: since when this collector has been listening.
+        listening_since_us: since when this collector has been listening. Silence before that is its own, and opens nothing.
     """
     silence_us = round(condition.silence_s * SECOND_US)
-    if state.status == "firing":  # a silence that was told of already goes on, also when the collector starts anew
-        observing_since_us = min(observing_since_us, state.since_us - silence_us)
-    run = failure_run(instances, silence_us, now_us)
-    silent_us = silent_since(instances, silence_us, observing_since_us, now_us)
+    silent_us = service.quiet_since_us
+    heard_us = silent_us if state.is_open else max(silent_us or 0, listening_since_us)
+    is_silent = silent_us is not None and heard_us is not None and now_us - heard_us >= silence_us
     values: dict[str, int | float | str | None] = {
-        "failures_in_a_row": run.length,
+        "failures_in_a_row": service.run,
         "threshold": condition.length,
-        "live_processes": run.live,
-        "silent_s": round((now_us - silent_us) / SECOND_US) if silent_us else None,
+        "live_processes": service.live,
+        "silent_s": round((now_us - silent_us) / SECOND_US) if silent_us is not None and is_silent else None,
     }
-    if run.length >= condition.length:
-        why = Explanation(f"{run.length} requests in a row failed, and none succeeded since.", values)
-        return _true(state, why, run.last_us or now_us, now_us)
-    if silent_us is not None:
-        text = (
-            f"No process has reported for {_duration((now_us - silent_us) / SECOND_US)}, though requests came before."
-        )
+    if service.run >= condition.length:
+        more = " or more" if service.run >= MAX_RUN else ""
+        why = Explanation(f"{service.run}{more} requests in a row failed, and none succeeded since.", values)
+        return _true(state, why, service.run_last_us or now_us, now_us)
+    if silent_us is not None and is_silent:
+        text = f"No process has reported for {duration((now_us - silent_us) / SECOND_US)}, though requests came before."
         return _true(state, Explanation(text, values), silent_us + silence_us, now_us)
-    if state.status == "ok":
-        return Verdict(
-            state, None, Explanation(f"{run.length} failures in a row; {condition.length} are needed.", values)
-        )
-    why = Explanation(_why_ended(state, instances, run, silence_us), values)
+    if state.status != "firing":
+        why = Explanation(f"{service.run} failures in a row; {condition.length} are needed.", values)
+        return Verdict(state, None, why)
+    why = Explanation(_why_ended(state, service, silence_us), values)
     return Verdict(State("ok", now_us, state.last_true_us), "closed", why)
+
+
+def evaluate_window(rule: Rule, state: State, measured: Sequence[Measured], now_us: int) -> Verdict:
+    """
+    Judge a window rule for one set of labels.
+
+    Args:
+        measured: of the rule itself and each of its steps, from mild to severe.
+        now_us: end of the window.
+    """
+    reached = max((tier for tier, one in enumerate(measured) if one.is_true), default=None)
+    held = reached is not None or any(one.is_held for one in measured[: state.tier + 1])
+    decisive = measured[reached if reached is not None else min(state.tier, len(measured) - 1)]
+    why = Explanation(decisive.because, decisive.values)
+    after_us = round(rule.ends_after_s * SECOND_US)
+    if not state.is_open:
+        if reached is None:
+            status: Status = "ok" if measured[0].value is not None else "no_data"
+            return Verdict(state if state.status == status else State(status, now_us, state.last_true_us), None, why)
+        since_us = state.since_us if state.status == "pending" else now_us
+        if now_us - since_us < round(rule.for_s * SECOND_US):
+            return Verdict(State("pending", since_us, now_us, reached), None, why)
+        return Verdict(State("firing", now_us, now_us, reached), "opened", why, now_us - TICK_US)
+    if reached is not None and reached > state.tier:
+        firing = State("firing", _since(state, "firing", now_us), now_us, reached)
+        return Verdict(firing, "upgraded", why, now_us - TICK_US)
+    if held:
+        last_true_us = now_us if reached is not None else state.last_true_us
+        return Verdict(State("firing", _since(state, "firing", now_us), last_true_us, state.tier), None, why)
+    since_us = _since(state, "recovering", now_us)
+    if now_us - since_us >= after_us:
+        lasted = f" That has lasted for {duration(rule.ends_after_s)}." if after_us else ""
+        closed = Explanation(f"{decisive.because}{lasted}", decisive.values)
+        return Verdict(State("ok", now_us, state.last_true_us), "closed", closed)
+    return Verdict(State("recovering", since_us, state.last_true_us, state.tier), None, why)
+
+
+def _since(state: State, status: Status, now_us: int) -> int:
+    return state.since_us if state.status == status else now_us
 
 
 def _true(state: State, why: Explanation, cause_us: int, now_us: int) -> Verdict:
@@ -148,22 +194,21 @@ def _true(state: State, why: Explanation, cause_us: int, now_us: int) -> Verdict
     return Verdict(State("firing", now_us, now_us), "opened", why, cause_us)
 
 
-def _why_ended(state: State, instances: Sequence[InstanceSeen], run: FailureRun, silence_us: int) -> str:
+def _why_ended(state: State, service: ServiceSeen, silence_us: int) -> str:
     """Why a run of failures or a silence is over. A success that we know of may be older than either."""
-    if not instances:
+    success_us = service.success_us
+    if service.last_report_us is None or service.last_report_us < state.since_us:
         return "The service is no longer known: nothing was heard of it for a day."
-    last = max(instances, key=lambda instance: instance.last_report_us)
-    success_us = run.last_success_us
     if success_us is not None and success_us >= state.since_us:
         why = "A request succeeded"
-    elif not run.live and last.ended_us is not None:
+    elif not service.live and service.is_ended:
         why = "The service ended properly"
     elif success_us is not None and success_us > state.since_us - silence_us:
         # It fell between the report that opened the incident and the opening, or into the silence.
         why = "A request had succeeded before the incident opened, and was reported later"
     else:
         why = "The service reports again"
-    return f"{why}; failures in a row now: {run.length}." if run.length else f"{why}."
+    return f"{why}; failures in a row now: {service.run}." if service.run else f"{why}."
 
 
 def _why_event(first: Seen, condition: EventCondition) -> str:
@@ -174,11 +219,3 @@ def _why_event(first: Seen, condition: EventCondition) -> str:
     domain = first.detail.tags.get("domain")
     where = f" in {domain}" if condition.domains and domain else ""
     return f"{subject}{where}, at level {first.detail.level}."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.0f} hours"

@@ -9,8 +9,8 @@ from ukemi.collector.core.clock import SECOND_US
 from ukemi.protocol.request_counts import Bucket, RequestCounts
 from ukemi.protocol.vocabulary import REQUEST_BUCKET_S
 
-WIDTHS_S: Final = (10, 60, 3600)
-"""Widths of the stored rollups; the first is the width of the buckets themselves."""
+WIDTHS_S: Final = (60, 3600)
+"""Widths of the stored rollups."""
 
 Route = tuple[str, str, int]
 """method, route template, status"""

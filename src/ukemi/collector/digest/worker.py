@@ -17,6 +17,7 @@ import structlog
 
 from ukemi.collector.core.clock import MINUTE_US, Clock
 from ukemi.collector.core.outcome import OutcomeCount, OutcomeKind
+from ukemi.collector.digest.observe import events_observed
 from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
 from ukemi.collector.digest.understand import Understood, understand
 from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane, SpoolItem
@@ -28,6 +29,7 @@ from ukemi.collector.store import (
     events,
     fingerprints,
     issues,
+    observations,
     outcomes,
     projects,
     requests,
@@ -165,6 +167,7 @@ class Digest:
                 for one, issue_id in planned.events
             ),
         )
+        observations.add_events(tx, events_observed(planned.events))
         changes.add(
             tx, [changes.NewChange(c.project_id, c.issue_id, c.kind, now_us, c.detail) for c in planned.changes]
         )

@@ -70,3 +70,26 @@ def claim(tx: Tx, limit: int, now_us: int) -> list[Change]:
         )
         for row in sorted(rows, key=lambda row: row.id)
     ]
+
+
+def keep(tx: Tx, ids: Sequence[int]) -> None:
+    """Keep changes that a rule wanted for as long as rules can be back-tested."""
+    if ids:
+        tx.execute(sa.update(schema.change).where(schema.change.c.id.in_(ids)).values(is_evidence=True))
+
+
+def claimed_between(tx: Tx, after_us: int, until_us: int) -> list[tuple[int, list[Change]]]:
+    """What was claimed together, by the instant of the claim, in order."""
+    c = schema.change.c
+    query = (
+        sa.select(c.id, c.project_id, c.issue_id, c.kind, c.at_us, c.detail, c.claimed_us)
+        .where(c.claimed_us > after_us, c.claimed_us <= until_us)
+        .order_by(c.claimed_us, c.id)
+    )
+    found: list[tuple[int, list[Change]]] = []
+    for row in tx.execute(query):
+        if not found or found[-1][0] != row.claimed_us:
+            found.append((row.claimed_us, []))
+        detail = msgspec.json.decode(row.detail, type=ChangeDetail)
+        found[-1][1].append(Change(row.id, row.project_id, row.issue_id, ChangeKind(row.kind), row.at_us, detail))
+    return found

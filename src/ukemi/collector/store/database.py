@@ -20,6 +20,8 @@ Tx = Connection
 
 _ALONE = 0x756B656D69
 """The number of our advisory lock on PostgreSQL: "ukemi" in ASCII."""
+_LEAD = 0x756B656D6A
+"""The same for who judges."""
 
 
 class Database:
@@ -43,6 +45,7 @@ class Database:
                 "The database's URL cannot be used (UKEMI_DATABASE_URL). It looks like "
                 "postgresql+psycopg://user@host/name, and PostgreSQL needs pip install 'ukemi[collector,postgres]'."
             ) from error
+        self._leading: Connection | None = None
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -70,7 +73,35 @@ class Database:
         with self._engine.connect() as connection, connection.execution_options(**options).begin():
             yield connection
 
+    def lead(self) -> bool:
+        """
+        Whether this is the one of all workers on this database that judges; from the first yes until it is gone.
+
+        On SQLite there is one worker, so it is. On PostgreSQL it is who holds an advisory lock on a connection of its own.
+        """
+        if self.is_sqlite:
+            return True
+        try:
+            if self._leading is None:
+                connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEAD}):
+                    connection.close()
+                    return False
+                self._leading = connection
+            self._leading.scalar(sa.text("SELECT 1"))  # is the server still there, and with it the lock?
+        except sa.exc.DBAPIError:
+            self._stop_leading()
+            return False
+        return True
+
+    def _stop_leading(self) -> None:
+        if self._leading is not None:
+            self._leading.invalidate()  # ends its session on the server, and with it the lock
+            self._leading.close()
+            self._leading = None
+
     def close(self) -> None:
+        self._stop_leading()
         self._engine.dispose()
 
 

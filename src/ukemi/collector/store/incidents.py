@@ -1,7 +1,5 @@
 """Incidents: the times that a rule came true."""
 
-from collections.abc import Collection
-
 import msgspec
 import sqlalchemy as sa
 
@@ -50,10 +48,8 @@ def find_open(tx: Tx, project_id: int, rule: str, labels: str) -> Incident | Non
     return Incident(**row) if row else None
 
 
-def open_of_other_rules(tx: Tx, rules: Collection[str]) -> list[Incident]:
-    """Open incidents of rules that are none of these."""
-    c = schema.incident.c
-    query = sa.select(*_COLUMNS).where(c.closed_us.is_(None), c.rule.not_in(rules))
+def all_open(tx: Tx) -> list[Incident]:
+    query = sa.select(*_COLUMNS).where(schema.incident.c.closed_us.is_(None))
     return [Incident(**row) for row in tx.execute(query).mappings()]
 
 

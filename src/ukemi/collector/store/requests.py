@@ -1,11 +1,13 @@
 """Request counts: the processes of an app that report, their buckets, and the rollups of a service."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.clock import SECOND_US
+from ukemi.collector.core.observation import Service, Traffic, request
 from ukemi.collector.core.request_counts import (
     WIDTHS_S,
     Counted,
@@ -16,9 +18,12 @@ from ukemi.collector.core.request_counts import (
     place_bucket,
     place_instance,
 )
-from ukemi.collector.store import schema
+from ukemi.collector.store import observations, schema
 from ukemi.collector.store.database import Tx, upsert
 from ukemi.protocol.request_counts import RequestCounts
+
+FAILED: Final = 500
+"""Answers from this status on are failures."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ def add(tx: Tx, reports: Sequence[Report]) -> None:
         return
     _note_instances(tx, reports)
     rollups: dict[_RollupKey, Counted] = {}
+    observed: dict[observations.Place, dict[str, Traffic]] = {}
     buckets: dict[_BucketKey, list[tuple[Report, dict[Route, Counted], int]]] = {}
     for report in reports:
         for bucket in report.counts.buckets:
@@ -60,8 +66,14 @@ def add(tx: Tx, reports: Sequence[Report]) -> None:
     for key, seen in buckets.items():
         bucket_us, old = known.get(key, (seen[0][2], {}))
         new = merged([old, *(counts for _, counts, _ in seen)])
-        report = seen[0][0]
+        report = seen[-1][0]
+        service = Service(report.project_id, report.environment, report.release)
+        routes = observed.setdefault((service, "requests", report.received_us), {})
         for (method, route, status), more in increase(old, new).items():
+            latency = {int(number): float(count) for number, count in more.latency.items()}
+            routes.setdefault(f"{method} {route}", Traffic()).add(
+                request(latency, count=more.count, failed=status >= FAILED)
+            )
             for width_s in WIDTHS_S:
                 start_us = bucket_us - bucket_us % (width_s * SECOND_US)
                 rollup = (
@@ -81,6 +93,7 @@ def add(tx: Tx, reports: Sequence[Report]) -> None:
         )
     upsert(tx, schema.request_bucket, rows, replace=["body"])
     _add_rollups(tx, rollups)
+    observations.add_traffic(tx, observed)
 
 
 def _note_instances(tx: Tx, reports: Sequence[Report]) -> None:

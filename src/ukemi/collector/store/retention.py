@@ -28,8 +28,9 @@ OLDEST_ROWS = 20_000
 KEEP_HOUR_ROLLUPS_DAYS = 90
 KEEP_DAY_ROLLUPS_DAYS = 730
 KEEP_MINUTE_ROLLUPS_DAYS = 14
-"""So long an alert rule can be replayed exactly."""
 KEEP_EVALUATIONS_DAYS = 14
+KEEP_OBSERVATIONS_DAYS = 14
+"""So long an alert rule can be back-tested exactly."""
 KEEP_SESSION_STATES_DAYS = 6
 """A day longer than messages of a session are taken."""
 
@@ -106,13 +107,25 @@ def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pau
     minutes_before_us = now_us - KEEP_MINUTE_ROLLUPS_DAYS * DAY_US
     for table in (schema.request_count, schema.transaction_count, schema.session_count):
         delete(table, table.c.width_s == 60, table.c.bucket_us < minutes_before_us)
-    delete(
-        schema.request_count, schema.request_count.c.width_s == 10, schema.request_count.c.bucket_us < now_us - DAY_US
-    )
     delete(schema.request_bucket, schema.request_bucket.c.bucket_us < now_us - 30 * MINUTE_US)
     delete(schema.session_state, schema.session_state.c.last_seen_us < now_us - KEEP_SESSION_STATES_DAYS * DAY_US)
     delete(schema.instance, schema.instance.c.last_report_us < now_us - DAY_US)
-    delete(schema.change, schema.change.c.kind == "event", schema.change.c.claimed_us < now_us - HOUR_US)
+    observations_before_us = now_us - KEEP_OBSERVATIONS_DAYS * DAY_US
+    delete(schema.observation, schema.observation.c.tick_us < observations_before_us)
+    delete(schema.pause, schema.pause.c.until_us < observations_before_us)
+    later = schema.service_seen.alias()
+    delete(  # how a service stood last is kept until that changes
+        schema.service_seen,
+        schema.service_seen.c.at_us < observations_before_us,
+        sa.exists().where(
+            later.c.project_id == schema.service_seen.c.project_id,
+            later.c.environment == schema.service_seen.c.environment,
+            later.c.id > schema.service_seen.c.id,
+        ),
+    )
+    passed = (schema.change.c.kind == "event", schema.change.c.claimed_us.is_not(None))
+    delete(schema.change, *passed, ~schema.change.c.is_evidence, schema.change.c.at_us < now_us - HOUR_US)
+    delete(schema.change, *passed, schema.change.c.at_us < observations_before_us)
     delete(schema.evaluation, schema.evaluation.c.at_us < now_us - KEEP_EVALUATIONS_DAYS * DAY_US)
     delete(schema.session, schema.session.c.expires_us < now_us)
     delete(schema.sign_in_link, schema.sign_in_link.c.expires_us < now_us)

@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.evaluate import State, Verdict
+from ukemi.collector.core.judge import Instance
 from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx, upsert
 
@@ -21,20 +22,24 @@ def read_labels(text: str) -> dict[str, str]:
     return msgspec.json.decode(text, type=dict[str, str])
 
 
-def get(tx: Tx, project_id: int, rule: str, labels: Labels) -> State:
-    """The state of a rule for these labels; `ok` when it was never judged."""
+def awake(tx: Tx) -> dict[Instance, State]:
+    """The states of all instances that are not at rest."""
     c = schema.rule_state.c
-    query = sa.select(c.state, c.since_us, c.last_true_us).where(
-        c.project_id == project_id, c.rule == rule, c.labels == write_labels(labels)
+    query = sa.select(c.project_id, c.rule, c.labels, c.state, c.since_us, c.last_true_us, c.tier).where(
+        c.state.not_in(["ok", "no_data"])
     )
-    row = tx.execute(query).first()
-    return State("firing" if row.state == "firing" else "ok", row.since_us, row.last_true_us) if row else State()
+    return {
+        Instance(row.project_id, row.rule, tuple(read_labels(row.labels).items())): State(
+            row.state, row.since_us, row.last_true_us, row.tier
+        )
+        for row in tx.execute(query)
+    }
 
 
 def put(
     tx: Tx, project_id: int, rule: str, labels: Labels, verdict: Verdict, incident_id: str | None, now_us: int
 ) -> None:
-    """Note a verdict: the new state, and, where it changed something, the evaluation."""
+    """Note a verdict: the new state, and, where that changed, the evaluation."""
     text = write_labels(labels)
     explanation = msgspec.json.encode(verdict.why).decode()
     key = {"project_id": project_id, "rule": rule, "labels": text}
@@ -42,29 +47,32 @@ def put(
         "state": verdict.state.status,
         "since_us": verdict.state.since_us,
         "last_true_us": verdict.state.last_true_us,
+        "tier": verdict.state.tier,
         "evaluated_us": now_us,
         "incident_id": incident_id,
         "explanation": explanation,
     }
     upsert(tx, schema.rule_state, [key | row], replace=list(row))
-    if verdict.transition:
+    if verdict.transition or verdict.state.since_us == now_us:
         evaluation = {"at_us": now_us, "state": verdict.state.status, "changed": True, "explanation": explanation}
         tx.execute(sa.insert(schema.evaluation), [key | evaluation])
 
 
-def firing(tx: Tx, rule: str) -> list[tuple[int, dict[str, str], State]]:
-    """Project, labels and state of every instance of a rule that is firing."""
+def firing(tx: Tx, rule: str) -> int:
+    """How many instances of a rule have an open incident."""
     c = schema.rule_state.c
-    query = sa.select(c.project_id, c.labels, c.since_us, c.last_true_us).where(c.rule == rule, c.state == "firing")
-    return [
-        (row.project_id, read_labels(row.labels), State("firing", row.since_us, row.last_true_us))
-        for row in tx.execute(query)
-    ]
+    query = sa.select(sa.func.count()).where(c.rule == rule, c.state.in_(["firing", "recovering"]))
+    return int(tx.execute(query).scalar_one())
 
 
-def forget_others(tx: Tx, rules: Collection[str]) -> None:
-    """Delete the states of rules that are none of these."""
-    tx.execute(sa.delete(schema.rule_state).where(schema.rule_state.c.rule.not_in(rules)))
+def forget(tx: Tx, instances: Collection[Instance]) -> None:
+    """Delete the states of instances that nobody judges any more."""
+    c = schema.rule_state.c
+    for one in instances:
+        labels = write_labels(dict(one.labels))
+        tx.execute(
+            sa.delete(schema.rule_state).where(c.project_id == one.project_id, c.rule == one.rule, c.labels == labels)
+        )
 
 
 class RuleInstance(msgspec.Struct, frozen=True):

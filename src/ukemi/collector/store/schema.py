@@ -205,6 +205,7 @@ change = Table(
     Column("detail", Text, nullable=False),  # JSON: ChangeDetail of core/change.py: what alert rules look at
     Column("actor", Text, nullable=False),  # account e-mail, or "" for digest
     Column("claimed_us", BigInteger),  # when alerts took it; NULL = waiting
+    Column("is_evidence", Boolean, nullable=False, server_default="0"),  # a rule wanted it: kept for back-tests
     Index("ix_change_issue", "project_id", "issue_id", "at_us"),
     Index("ix_change_unclaimed", "claimed_us", "id"),
     sqlite_autoincrement=True,
@@ -248,7 +249,7 @@ request_count = Table(
     "request_count",
     metadata,
     _project(),
-    Column("width_s", Integer, primary_key=True),  # 10 | 60 | 3600
+    Column("width_s", Integer, primary_key=True),  # 60 | 3600
     Column("bucket_us", BigInteger, primary_key=True),
     Column("environment", Text, primary_key=True),
     Column("release", Text, primary_key=True),
@@ -379,6 +380,58 @@ attachment = Table(
     Index("ix_attachment_received", "project_id", "received_us"),
 )
 
+# --- what alert rules look at, kept so that a rule can be replayed: written by digest and alerts ----------------------
+
+observation = Table(
+    "observation",
+    metadata,
+    _project(),
+    Column("tick_us", BigInteger, primary_key=True),  # end of the ten seconds in which it was received
+    Column("source", Text, primary_key=True),  # requests | sessions | transactions | events
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),  # sums by route or kind of event, as store/observations.py packs them
+    Index("ix_observation_tick", "tick_us"),
+)
+
+service_seen = Table(
+    "service_seen",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=True),
+    Column("project_id", Integer, ForeignKey("project.id", ondelete="CASCADE"), nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),  # from then on it stood so
+    Column("body", Text, nullable=False),  # JSON: ServiceSeen of core/failure_run.py
+    Index("ix_service_seen_at", "at_us"),
+    Index("ix_service_seen_latest", "project_id", "environment", "id"),
+    sqlite_autoincrement=True,
+)
+
+judging = Table(  # one row
+    "judging",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("judge", Text, nullable=False),  # random, of the worker that judges
+    Column("tick_us", BigInteger, nullable=False),  # the last tick judged; what comes now counts in a later one
+)
+
+pause = Table(
+    "pause",
+    metadata,
+    Column("from_us", BigInteger, primary_key=True, autoincrement=False),  # the last tick judged before
+    Column("until_us", BigInteger, nullable=False),  # the first tick judged after; those between were not
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    _project(),
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # TOML, as written: one rule without its [[rule]]
+    Column("updated_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # account e-mail, or "cli"
+)
+
 # --- alerts: written by alerts and notify -----------------------------------------------------------------------------
 
 rule_state = Table(
@@ -387,9 +440,10 @@ rule_state = Table(
     _project(),
     Column("rule", Text, primary_key=True),  # name in the rules file
     Column("labels", Text, primary_key=True),  # JSON object, sorted keys: what this instance of the rule is about
-    Column("state", Text, nullable=False),  # ok | pending | firing | recovering | no_data
+    Column("state", Text, nullable=False),  # ok | no_data | pending | firing | recovering
     Column("since_us", BigInteger, nullable=False),
     Column("last_true_us", BigInteger, nullable=False),  # when the condition held last
+    Column("tier", Integer, nullable=False, server_default="0"),  # the highest reached: 0 the rule, 1 its first step
     Column("evaluated_us", BigInteger, nullable=False),
     Column("incident_id", Text),  # of the open incident
     Column("explanation", Text, nullable=False),  # JSON, of the latest evaluation

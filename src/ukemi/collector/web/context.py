@@ -12,6 +12,7 @@ from starlette.templating import Jinja2Templates
 
 from ukemi.collector.core.clock import MINUTE_US, Clock
 from ukemi.collector.core.rule import Rule
+from ukemi.collector.core.rule_words import sentence, steps_in_words
 from ukemi.collector.settings import Settings
 from ukemi.collector.store.accounts import Account
 from ukemi.collector.store.database import Database
@@ -36,6 +37,7 @@ class Web:
 _templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 _templates.env.autoescape = True  # whatever a template's file is called: all texts are strangers'
 _templates.env.filters |= {name: getattr(show, name) for name in show.FILTERS}
+_templates.env.filters |= {"rule_sentence": sentence, "rule_steps": steps_in_words}
 
 
 def web_of(request: Request) -> Web:

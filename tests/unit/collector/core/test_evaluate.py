@@ -9,6 +9,7 @@ from tests.unit.collector.core.processes import Process, at, process
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.evaluate import Seen, State, Verdict, evaluate_event, evaluate_failure_run, matches
+from ukemi.collector.core.failure_run import see_service
 from ukemi.collector.core.rule import EventCondition, FailureRunCondition, Rule
 
 OK = State()
@@ -182,8 +183,8 @@ def watch(
     observing_since_s: float = 0,
     condition: FailureRunCondition = TEN,
 ) -> Verdict:
-    instances = [one.seen() for one in service]
-    return evaluate_failure_run(condition, state, instances, at(observing_since_s), at(now_s))
+    seen = see_service([one.seen() for one in service], at(now_s))
+    return evaluate_failure_run(condition, state, seen, at(observing_since_s), at(now_s))
 
 
 def test_ten_failures_over_two_processes_open_an_incident():

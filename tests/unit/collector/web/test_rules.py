@@ -22,10 +22,10 @@ def test_before_anything_happened_the_rules_stand_there(owner: TestClient) -> No
 @pytest.mark.parametrize(
     "sentence",
     [
-        "an issue is new or regressed; closes when the issue is resolved, or after 30 min of quiet.",
+        "an issue is new or regressed; closes when the issue is resolved, or after 30 minutes of quiet.",
         "an issue is new or regressed or seen in payment or auth, at level error or fatal",
         "10 requests in a row fail with a status of 500 or above",
-        "nothing was heard of it for 30 s after traffic.",
+        "nothing was heard of it for 30 seconds after traffic.",
     ],
 )
 def test_a_rule_is_told_as_a_sentence(owner: TestClient, sentence: str) -> None:

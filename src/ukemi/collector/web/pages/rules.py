@@ -27,7 +27,7 @@ def show(request: Request) -> Response:
     with web.database.read() as tx:
         page = RulesPage(
             rules=list(web.rules),
-            firing={rule.name: len(rule_states.firing(tx, rule.name)) for rule in web.rules},
+            firing={rule.name: rule_states.firing(tx, rule.name) for rule in web.rules},
             instances=rule_states.all_instances(tx, SHOWN),
             projects={project.id: project.name for project in projects.list_projects(tx)},
         )

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("claimed_us", sa.BigInteger(), nullable=True),
+        sa.Column("is_evidence", sa.Boolean(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_change_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
         sqlite_autoincrement=True,
@@ -302,6 +303,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("last_true_us", sa.BigInteger(), nullable=False),
+        sa.Column("tier", sa.Integer(), server_default="0", nullable=False),
         sa.Column("evaluated_us", sa.BigInteger(), nullable=False),
         sa.Column("incident_id", sa.Text(), nullable=True),
         sa.Column("explanation", sa.Text(), nullable=False),
@@ -460,9 +462,68 @@ def upgrade() -> None:
     )
     op.create_index("ix_transaction_sample_name", "transaction_sample", ["project_id", "name", "hour_us"], unique=False)
     op.create_index("ix_transaction_sample_trace", "transaction_sample", ["project_id", "trace_id"], unique=False)
+    op.create_table(
+        "observation",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("tick_us", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_observation_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "project_id", "tick_us", "source", "environment", "release", name=op.f("pk_observation")
+        ),
+    )
+    op.create_index("ix_observation_tick", "observation", ["tick_us"], unique=False)
+    op.create_table(
+        "service_seen",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_service_seen_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_service_seen")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_service_seen_at", "service_seen", ["at_us"], unique=False)
+    op.create_index("ix_service_seen_latest", "service_seen", ["project_id", "environment", "id"], unique=False)
+    op.create_table(
+        "judging",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("judge", sa.Text(), nullable=False),
+        sa.Column("tick_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_judging")),
+    )
+    op.create_table(
+        "pause",
+        sa.Column("from_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("from_us", name=op.f("pk_pause")),
+    )
+    op.create_table(
+        "rule",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("updated_us", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_rule_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id", "name", name=op.f("pk_rule")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("rule")
+    op.drop_table("pause")
+    op.drop_table("judging")
+    op.drop_table("service_seen")
+    op.drop_table("observation")
     op.drop_table("transaction_sample")
     op.drop_table("transaction_count")
     op.drop_table("session_state")
