@@ -577,11 +577,14 @@ def test_hostile_request_counts_cost_at_most_themselves(
 def test_what_an_sdk_only_counted_is_in_the_totals_of_its_issue(
     database: Database, digest: Digest, spool: Spool, clock: VirtualClock, totals: Callable
 ) -> None:
-    """Told once, counted once: in the issue, in its rollups, and as an outcome of its own."""
+    """Told once or twice, counted once: in the issue, in its rollups, and as an outcome of its own."""
     spool("event", failure(), event_id=event_id(1))
-    told = [{"event_id": event_id(1), "count": 40}, {"event_id": event_id(9), "count": 2}]
-    spool(REPEATS_ITEM, {"version": 1, "repeats": told})
-    spool(REPEATS_ITEM, {"version": 1, "repeats": [{"event_id": event_id(1), "count": 2}]})
+    told = [{"event_id": event_id(1), "count": 40}, {"event_id": event_id(9), "count": 2, "told": 1}]
+    for _ in range(2):  # in one batch, and in another
+        spool(REPEATS_ITEM, {"version": 1, "repeats": told[:1]})
+        spool(REPEATS_ITEM, {"version": 1, "repeats": [{"event_id": event_id(1), "count": 42, "told": 40}]})
+        spool(REPEATS_ITEM, {"version": 1, "repeats": told})
+        digest.step(clock)
     spool(REPEATS_ITEM, {"version": 1, "repeats": [{"event_id": "../etc", "count": 2}]})
     digest.step(clock)
     assert stored(database, schema.issue, "event_count") == [(43,)]

@@ -17,7 +17,9 @@ class Repeat(msgspec.Struct, frozen=True):
     event_id: str
     """32 hex digits: of the complete event that stands for them."""
     count: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
-    """How often it happened again since the SDK said so last."""
+    """How often it happened again, in all: what was told before is in it."""
+    told: Annotated[int, Meta(ge=0, le=MAX_COUNT)] = 0
+    """What of it an earlier item told."""
 
 
 class _Repeats(msgspec.Struct, frozen=True):

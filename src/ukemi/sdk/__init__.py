@@ -35,8 +35,9 @@ from ukemi.sdk.operations import (
     track_external_api_call,
 )
 from ukemi.sdk.release import find_release
+from ukemi.sdk.runtime import report_internal
 from ukemi.sdk.sampling import make_traces_sampler
-from ukemi.sdk.scrubbing import before_send, report_internal
+from ukemi.sdk.scrubbing import before_send
 from ukemi.sdk.setup import Status, flush, init
 from ukemi.sdk.spans import start_span, start_transaction
 from ukemi.sdk.tunnel import tunnel

@@ -7,9 +7,11 @@ import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
 from ukemi.sdk import runtime
+from ukemi.sdk.marks import event_id_of, mark, request_at_hand, was_met
 from ukemi.sdk.request import route_of
-from ukemi.sdk.scrubbing import event_id_of, mark, report_internal, request_at_hand, was_met
+from ukemi.sdk.runtime import report_internal
 from ukemi.sdk.storm import place_of
+from ukemi.sdk.transport import record_lost_errors
 
 
 def capture_exception(
@@ -92,9 +94,8 @@ def _counted_only(exception: BaseException, key: Hashable) -> str | None:
     standing = settings.storm.counts_only(key) if settings.storm else None
     if standing is not None:
         mark(exception, standing, is_out=True)
-        transport = sentry_sdk.get_client().transport
-        if not settings.tells_repeats and transport is not None:
-            transport.record_lost_event("sample_rate", data_category="error")
+        if not settings.tells_repeats:
+            record_lost_errors("sample_rate", 1)
     return standing
 
 

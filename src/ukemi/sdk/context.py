@@ -11,8 +11,9 @@ from typing import Any, ParamSpec
 
 import sentry_sdk
 
+from ukemi.sdk.marks import request_at_hand
 from ukemi.sdk.request import request_of
-from ukemi.sdk.scrubbing import report_internal, request_at_hand
+from ukemi.sdk.runtime import report_internal
 
 P = ParamSpec("P")
 

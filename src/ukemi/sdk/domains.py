@@ -13,8 +13,9 @@ import sentry_sdk
 
 from ukemi.sdk import runtime
 from ukemi.sdk.capture import capture_exception
+from ukemi.sdk.marks import request_at_hand
 from ukemi.sdk.request import route_of
-from ukemi.sdk.scrubbing import report_internal, request_at_hand
+from ukemi.sdk.runtime import report_internal
 
 USER_CAUSED_AUTH: Final = frozenset(
     {

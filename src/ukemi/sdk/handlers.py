@@ -6,7 +6,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from ukemi.sdk.capture import capture_exception, capture_unhandled
-from ukemi.sdk.scrubbing import event_id_of
+from ukemi.sdk.marks import event_id_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

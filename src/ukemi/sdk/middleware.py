@@ -18,10 +18,10 @@ from sentry_sdk.integrations.logging import ignore_logger
 
 from ukemi.sdk import runtime
 from ukemi.sdk.capture import capture_unhandled
+from ukemi.sdk.marks import AtHand, request_at_hand
 from ukemi.sdk.request import request_of, route_of
-from ukemi.sdk.runtime import Runtime
+from ukemi.sdk.runtime import Runtime, report_internal
 from ukemi.sdk.sampling import segments
-from ukemi.sdk.scrubbing import AtHand, report_internal, request_at_hand
 from ukemi.sdk.user import user_of
 
 Scope = MutableMapping[str, Any]

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from ukemi.protocol.vocabulary import (
@@ -20,7 +21,7 @@ from ukemi.protocol.vocabulary import (
     latency_bin,
 )
 from ukemi.sdk.locks import ForkSafeLock
-from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.runtime import report_internal
 
 MAX_ROUTES: Final = 500
 """Different (method, route, status) in one bucket; what comes on top is counted as one route `<other>`."""
@@ -29,8 +30,6 @@ BUSY_S: Final = 1.0
 """Pause between two reports while requests come."""
 IDLE_S: Final = 2.0
 """Pause while none come. A silent process holds up the judgement of the others' failures, so it is not long."""
-FORGOTTEN_S: Final = 30.0
-"""After so long a report that waits to be sent is taken for dropped."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Route = tuple[str, str, int]
@@ -132,16 +131,15 @@ class Reporter:
     def __init__(
         self,
         counter: RequestCounter,
-        send: Callable[[Callable[[], Report]], None],
-        beside: Callable[[], None] = lambda: None,
+        send: Callable[..., None],
+        beside: Callable[..., None] = lambda **_: None,
     ) -> None:
         """
         Args:
-            send: takes the function that writes the report, and calls it when the report really leaves.
-            beside: sends what else is counted; called once a second and at the end.
+            send: takes the function that writes the report, and calls it when the report really leaves: `Turn.send`.
+            beside: sends what else is counted; called once a second and at the end. Takes `at_once`, as `send` does.
         """
         self._counter, self._send, self._beside = counter, send, beside
-        self._waiting_since_s: float | None = None
         self._stop = threading.Event()
         self._lock = ForkSafeLock()
         self._thread_pid: int | None = None
@@ -156,7 +154,7 @@ class Reporter:
 
     def end(self) -> None:
         """Report for the last time, and say that silence means nothing from now on. Only if anything was ever reported."""
-        self.tell_beside()
+        self.tell_beside(at_once=True)
         with self._lock:
             if self._is_ended or self._thread_pid != os.getpid():
                 return
@@ -182,28 +180,17 @@ class Reporter:
                 self._report()
                 self.tell_beside()
 
-    def tell_beside(self) -> None:
+    def tell_beside(self, *, at_once: bool = False) -> None:
         """Send what else is counted, now."""
         try:
-            self._beside()
+            self._beside(at_once=at_once)
         except Exception:  # the thread must live
             report_internal("repeats_not_sent")
 
     def _report(self, *, ended: bool = False) -> None:
-        """Send a report, unless one waits to be sent already: behind a slow server they would push out errors."""
-        now_s = time.monotonic()
-        if self._waiting_since_s is not None and now_s - self._waiting_since_s < FORGOTTEN_S and not ended:
-            return
-        self._waiting_since_s = now_s
-
-        def render() -> Report:
-            self._waiting_since_s = None
-            return self._counter.report(ended=ended)
-
         try:
-            self._send(render)
+            self._send(partial(self._counter.report, ended=ended), at_once=ended)
         except Exception:  # the thread must live: the next report holds all that this one did
-            self._waiting_since_s = None
             report_internal("request_counts_not_sent")
 
 

@@ -1,6 +1,8 @@
 """What `init` decided, for everything else to look up. One per process, replaced as a whole."""
 
+import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from ukemi.sdk.request_counts import Reporter
     from ukemi.sdk.storm import StormGuard
     from ukemi.sdk.user import Jwt
+
+log = logging.getLogger("ukemi")
 
 UserOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 """From an ASGI scope to the user of the request: `id`, `email`, `username`, `role`, `tier`; None when nobody is signed in."""
@@ -47,3 +51,12 @@ def current() -> Runtime:
 def install(runtime: Runtime) -> None:
     global _runtime  # noqa: PLW0603 - the one place of a process-wide value
     _runtime = runtime
+
+
+def report_internal(name: str) -> None:
+    """Count a failure of our own code; the first of each name is logged. Never raises."""
+    counts = current().internal
+    counts[name] = counts.get(name, 0) + 1
+    if counts[name] == 1:
+        with suppress(Exception):  # sentry-sdk listens to logs, and may be what failed
+            log.warning("ukemi: %s; the app is not affected. Further ones are only counted.", name, exc_info=True)  # noqa: LOG014 - called from handlers

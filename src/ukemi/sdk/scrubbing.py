@@ -2,63 +2,35 @@
 Nothing that matches a rule leaves, from any place; what cannot be scrubbed does not leave at all, and is counted.
 
 Errors pass `before_send`, transactions `before_send_transaction`; everything else (logs, metrics, spans, check-ins,
-feedback) is scrubbed in the transport, which is the one door. Items that are not JSON stay inside.
+feedback) is scrubbed at the door (`transport`). Items that are not JSON stay inside.
 """
 
 import dataclasses
 import json
-import logging
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
-from sentry_sdk.envelope import Envelope, Item, PayloadRef
-from sentry_sdk.transport import HttpTransport, Transport
+from sentry_sdk.envelope import Item, PayloadRef
 
 from ukemi.privacy import Rules, find_user_names, scrub
-from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.frames import drop_wrappers, fill_frames
-
-log = logging.getLogger("ukemi")
+from ukemi.sdk.marks import mark, mark_of
+from ukemi.sdk.runtime import report_internal
 
 Event = dict[str, Any]
 Hint = dict[str, Any]
 
 Hook = Callable[[Event, Hint], Event | None]
 
-_MARK: Final = "__ukemi_mark__"
-_ALREADY_SCRUBBED: Final = frozenset({"event", "transaction"})
 _TYPED: Final = frozenset({"log", "trace_metric", "span"})
 """Lists of things whose attributes say their type."""
-_OURS: Final = frozenset({REQUEST_COUNTS_ITEM, REPEATS_ITEM, "client_report"})
-"""Numbers, route templates and names of our own making."""
 _here = threading.local()
 
 
-class AtHand:
-    """The request that is being served. Its ASGI scope is let go with it, for marks on kept exceptions live on."""
-
-    __slots__ = ("scope",)
-
-    def __init__(self, scope: Mapping[str, Any] | None) -> None:
-        self.scope = scope
-
-
-request_at_hand: ContextVar[AtHand | None] = ContextVar("ukemi_request_at_hand", default=None)
-"""Tells requests apart; None outside of any, as in the server's own log."""
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """Written on an exception that was met: it is the same object wherever it is met again, in any task."""
-
-    event_id: str
-    is_out: bool
-    request: AtHand | None
+class Scrubbed(dict[str, Any]):
+    """An event or transaction that passed the filter: the door asks for it."""
 
 
 def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | None:
@@ -72,9 +44,9 @@ def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | 
     """
     error, event_id = _error_of(hint), str(event.get("event_id"))
     if error is not None:
-        known = _mark_of(error)
+        known = mark_of(error)
         if known is not None and known.event_id != event_id:
-            _here.is_duplicate = True  # not lost: its fate was decided before, see `behind_door`
+            _here.is_duplicate = True  # not lost: its fate was decided before, see `take_duplicate`
             return None
         mark(error, event_id, is_out=False)
         _fill(event, error, hint)
@@ -99,64 +71,23 @@ def before_send_transaction(event: Event, _hint: Hint) -> Event | None:
     return _scrubbed(event)
 
 
-def was_met(error: BaseException) -> bool:
-    """Whether it is decided what becomes of an exception, be it that it was sent or that it was held back."""
-    return _mark_of(error) is not None
-
-
-def event_id_of(error: BaseException) -> str | None:
-    """Id of the event that an exception was captured as; None when it was not."""
-    known = _mark_of(error)
-    return known.event_id if known is not None and known.is_out else None
-
-
-def _mark_of(error: BaseException) -> _Mark | None:
-    """
-    A group of one counts as its member.
-
-    What another request wrote does not count: apps keep exceptions, of a closed pool for example, and raise them anew.
-    """
-    known = getattr(error, "__dict__", {}).get(_MARK)  # no getattr of the mark: some classes answer for every name
-    if known is None and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return _mark_of(error.exceptions[0])
-    if not isinstance(known, _Mark):
-        return None
-    # Threads that a request began know nothing of it, nor does the server's log.
-    is_of_another = request_at_hand.get() not in (None, known.request) and known.request is not None
-    return None if is_of_another else known
-
-
-def mark(error: BaseException, event_id: str, *, is_out: bool) -> None:
-    """Note on an exception what became of it."""
-    note = _Mark(event_id, is_out, request_at_hand.get())
-    try:
-        BaseException.__setattr__(error, _MARK, note)  # past a __setattr__ that forbids writing, as frozen classes have
-    except (AttributeError, TypeError):
-        report_internal("mark_failed")
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        mark(error.exceptions[0], event_id, is_out=is_out)
-
-
-def report_internal(name: str) -> None:
-    """Count a failure of our own code; the first of each name is logged. Never raises."""
-    counts = runtime.current().internal
-    counts[name] = counts.get(name, 0) + 1
-    if counts[name] == 1:
-        with suppress(Exception):  # sentry-sdk listens to logs, and may be what failed
-            log.warning("ukemi: %s; the app is not affected. Further ones are only counted.", name, exc_info=True)  # noqa: LOG014 - called from handlers
+def take_duplicate() -> bool:
+    """Whether what `before_send` just held back, in this thread, was met before; asked once."""
+    is_duplicate = getattr(_here, "is_duplicate", False)
+    _here.is_duplicate = False
+    return is_duplicate
 
 
 def _scrubbed(event: Event) -> Event | None:
     try:
         result = scrub(event, _rules_for(event))
-        if not isinstance(result.tree, dict):
-            raise TypeError("an event must be an object")  # noqa: TRY301 - counted below like any other failure
+        scrubbed = Scrubbed(result.tree)
         if result.remarks:
-            result.tree["_meta"] = _merged(result.tree.get("_meta"), result.remarks)
+            scrubbed["_meta"] = _merged(scrubbed.get("_meta"), result.remarks)
     except Exception:  # the border to the host app: nothing of ours may raise there
         report_internal("scrub_failed")
         return None
-    return result.tree
+    return scrubbed
 
 
 def _rules_for(tree: Any) -> Rules:
@@ -180,39 +111,8 @@ def _merged(theirs: Any, ours: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def behind_door(transport: type[Transport]) -> type[Transport]:
-    """A transport class of sentry-sdk, or of the app's own, behind a door that only scrubbed items pass."""
-
-    class BehindDoor(transport):  # type: ignore[misc, valid-type]
-        def capture_envelope(self, envelope: Envelope) -> None:
-            super().capture_envelope(_passed(envelope, self))
-
-        def record_lost_event(self, reason: str, *arguments: Any, **options: Any) -> None:
-            if reason == "before_send" and getattr(_here, "is_duplicate", False):
-                _here.is_duplicate = False
-                return
-            super().record_lost_event(reason, *arguments, **options)
-
-    return BehindDoor
-
-
-UkemiTransport: Final = behind_door(HttpTransport)
-
-
-def _passed(envelope: Envelope, transport: Transport) -> Envelope:
-    """The envelope with what may leave. Its headers repeat what a caller's own headers said of its trace."""
-    passed = Envelope(headers=_scrubbed_headers(envelope.headers))
-    for item in envelope.items:
-        if item.type in _ALREADY_SCRUBBED or item.type in _OURS:
-            passed.add_item(item)
-        elif (clean := _scrubbed_item(item)) is not None:
-            passed.add_item(clean)
-        else:
-            transport.record_lost_event("internal_sdk_error", item=item)
-    return passed
-
-
-def _scrubbed_headers(headers: dict[str, Any]) -> dict[str, Any]:
+def scrubbed_headers(headers: dict[str, Any]) -> dict[str, Any]:
+    """Headers of an envelope, which repeat what a caller's own headers said of its trace."""
     try:
         scrubbed: dict[str, Any] = scrub(headers, runtime.current().rules).tree
     except Exception:  # fails closed: an envelope needs none of them
@@ -221,7 +121,10 @@ def _scrubbed_headers(headers: dict[str, Any]) -> dict[str, Any]:
     return scrubbed
 
 
-def _scrubbed_item(item: Item) -> Item | None:
+def scrubbed_item(item: Item) -> Item | None:
+    """Any item as it may leave; None for one that may not."""
+    if isinstance(item.payload.json, Scrubbed):
+        return item
     try:
         tree = item.payload.json if item.payload.json is not None else json.loads(item.payload.get_bytes())
         untyped = _untyped(tree) if item.type in _TYPED else tree

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 import logging
 import os
 import sys
@@ -12,21 +11,20 @@ from typing import Any, Final
 
 import sentry_sdk
 from sentry_sdk.consts import DEFAULT_OPTIONS
-from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.integrations import DidNotEnable, Integration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.transport import Transport
 from sentry_sdk.utils import BadDsn, Dsn
 
 from ukemi.privacy import Rules
-from ukemi.protocol.vocabulary import REPEATS_ITEM, REPEATS_VERSION, REQUEST_COUNTS_ITEM
+from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.handlers import capture_answers, global_exception_handler, http_exception_handler
+from ukemi.sdk.marks import was_met
 from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
-from ukemi.sdk.request_counts import Report, Reporter, RequestCounter
-from ukemi.sdk.runtime import Runtime, UserOf
+from ukemi.sdk.request_counts import Reporter, RequestCounter
+from ukemi.sdk.runtime import Runtime, UserOf, report_internal
 from ukemi.sdk.sampling import (
     CRITICAL_SEGMENTS,
     HEALTH_SEGMENTS,
@@ -34,15 +32,9 @@ from ukemi.sdk.sampling import (
     make_traces_sampler,
     request_sampler,
 )
-from ukemi.sdk.scrubbing import (
-    UkemiTransport,
-    before_send,
-    before_send_transaction,
-    behind_door,
-    report_internal,
-    was_met,
-)
-from ukemi.sdk.storm import PER_MINUTE, StormGuard
+from ukemi.sdk.scrubbing import before_send, before_send_transaction
+from ukemi.sdk.storm import PER_MINUTE, StormGuard, make_teller
+from ukemi.sdk.transport import Turn, UkemiTransport, behind_door
 from ukemi.sdk.user import Jwt
 
 log = logging.getLogger("ukemi")
@@ -136,11 +128,11 @@ def init(
     except Exception as error:  # the border to the host app: an option that this version of sentry-sdk does not take
         return _done(app, Status(False, f"Error tracking is off: sentry-sdk refused ({error})."), logging.ERROR)
     # After sentry-sdk, for what is registered last runs first at exit: the last report comes before the last flush.
-    storm = StormGuard(storm_guard) if storm_guard else None
+    storm = StormGuard(storm_guard, tells=_takes_counts(target)) if storm_guard else None
     counter = None
     if _takes_counts(target):
-        repeats = partial(_send_repeats, storm) if storm else lambda: None
-        counter = Reporter(RequestCounter(environment, release or ""), _send_counts, repeats)
+        beside = (make_teller(storm),) if storm else ()
+        counter = Reporter(RequestCounter(environment, release or ""), Turn(REQUEST_COUNTS_ITEM).send, *beside)
     runtime.install(
         Runtime(
             is_on=True,
@@ -178,7 +170,7 @@ def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
     """
     counter = runtime.current().counter
     if counter:
-        counter.end() if ended else counter.tell_beside()
+        counter.end() if ended else counter.tell_beside(at_once=True)
     try:
         sentry_sdk.flush(timeout=timeout_s)
     except Exception:  # the border to the host app
@@ -342,34 +334,3 @@ def _takes_counts(target: Dsn) -> bool:
     """Whether the server knows what request counts are: Sentry's own service does not."""
     host = (target.host or "").lower()
     return host != "sentry.io" and not host.endswith(".sentry.io")
-
-
-class _LateReport(PayloadRef):
-    """A report that is written at the moment it is sent: ages that waited in a queue would be wrong."""
-
-    def __init__(self, render: Callable[[], Report]) -> None:
-        super().__init__(json={})
-        self._render = render
-
-    def get_bytes(self) -> bytes:
-        return json.dumps(self._render()).encode()
-
-
-def _send_counts(render: Callable[[], Report]) -> None:
-    _send_item(Item(_LateReport(render), type=REQUEST_COUNTS_ITEM))
-
-
-def _send_repeats(storm: StormGuard) -> None:
-    """Tell what was only counted since the last time."""
-    counts = storm.drain()
-    if counts:
-        repeats = [{"event_id": event_id, "count": count} for event_id, count in counts.items()]
-        _send_item(Item(PayloadRef(json={"version": REPEATS_VERSION, "repeats": repeats}), type=REPEATS_ITEM))
-
-
-def _send_item(item: Item) -> None:
-    transport: Transport | None = sentry_sdk.get_client().transport
-    if transport is not None:
-        envelope = Envelope()
-        envelope.add_item(item)
-        transport.capture_envelope(envelope)

@@ -8,7 +8,7 @@ import sentry_sdk
 from sentry_sdk.tracing import Span
 
 from ukemi.sdk import runtime
-from ukemi.sdk.scrubbing import report_internal
+from ukemi.sdk.runtime import report_internal
 
 _NAME: Final = "name" if "name" in inspect.signature(Span.__init__).parameters else "description"
 """What sentry-sdk calls the words of a span: `description` before 2.14."""

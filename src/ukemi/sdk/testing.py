@@ -21,10 +21,11 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from ukemi.privacy import find_user_names, scrub
+from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.request_counts import Reporter, RequestCounter
-from ukemi.sdk.scrubbing import behind_door
 from ukemi.sdk.setup import init
+from ukemi.sdk.transport import Turn, behind_door
 
 DSN: Final = "http://0123456789abcdef0123456789abcdef@127.0.0.1:9/1"
 """Stands for a server while nothing is sent."""
@@ -225,7 +226,8 @@ def _anew(reporter: Reporter | None) -> Reporter | None:
     if reporter is None:
         return None
     counter = reporter._counter  # noqa: SLF001 - the same room
-    return Reporter(RequestCounter(counter._environment, counter._release), reporter._send)  # noqa: SLF001
+    anew = RequestCounter(counter._environment, counter._release)  # noqa: SLF001
+    return Reporter(anew, Turn(REQUEST_COUNTS_ITEM).send)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
 
 import ukemi.sdk
-from ukemi.sdk.scrubbing import event_id_of
+from ukemi.sdk.marks import event_id_of
 
 log = logging.getLogger("shop")
 

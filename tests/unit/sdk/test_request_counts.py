@@ -180,8 +180,8 @@ class TestReporter:
     def test_it_reports_from_a_thread_and_says_good_bye_once(self, counter):
         reports, arrived = [], threading.Event()
 
-        def send(render):
-            reports.append(render())
+        def send(write, **_options):
+            reports.append(write())
             arrived.set()
 
         reporter = Reporter(counter, send)
@@ -198,31 +198,11 @@ class TestReporter:
         Reporter(counter, reports.append).end()
         assert reports == []
 
-    def test_while_a_report_waits_to_be_sent_no_other_joins_it(self, counter):
-        """Behind a server that hangs, a report each second would fill the queue and push out errors."""
-        waiting, arrived = [], threading.Event()
-
-        def send(render):
-            waiting.append(render)
-            arrived.set()
-
-        reporter = Reporter(counter, send)
-        reporter.count("GET", "/", 200, 1.0)
-        assert arrived.wait(10)
-        for _ in range(3):
-            reporter._report()
-        assert len(waiting) == 1
-
-        assert waiting[0]()["buckets"][0]["routes"][0]["count"] == 1
-        reporter._report()
-        assert len(waiting) == 2
-        reporter.end()
-
     def test_a_report_that_cannot_be_sent_ends_nothing(self, counter):
         tries, again = [], threading.Event()
 
-        def send(report):
-            tries.append(report)
+        def send(write, **_options):
+            tries.append(write)
             if len(tries) == 2:
                 again.set()
             raise OSError("no network")

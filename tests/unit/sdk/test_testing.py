@@ -42,6 +42,7 @@ CLIENT = """
     import asyncio, httpx, pytest, sentry_sdk
     import ukemi.sdk
     from shop import build
+    from ukemi.sdk.scrubbing import Scrubbed
 
     def get(app, path):
         async def ask():
@@ -184,12 +185,12 @@ def test_a_given_text_that_leaves_fails_the_test_and_its_place_is_named(run):
 
 
 def test_something_that_a_rule_would_take_fails_the_test_and_is_not_repeated(run):
-    """A hook of the app's own that runs after the scrubbing, such as this one's, is what the check is for."""
+    """What changes an event after the filter, as this does, is what the check is for."""
     result = run("""
         def test_leak(captured):
             build()
             envelope = sentry_sdk.envelope.Envelope()
-            envelope.add_event({"extra": {"notes": ["fine", "card " + "42" * 8]}, "contexts": {"a": {"password": "x1"}}})
+            envelope.add_event(Scrubbed({"extra": {"notes": ["fine", "card " + "42" * 8]}, "contexts": {"a": {"password": "x1"}}}))
             sentry_sdk.get_client().transport.capture_envelope(envelope)
             captured.assert_no_secrets()
     """)

@@ -181,7 +181,8 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes
     """
     Add what an SDK only counted to the issues of the events that stand for it.
 
-    It has its own outcome, `sampled`: it happened and is counted, and no event of it is kept.
+    It has its own outcome, `sampled`: it happened and is counted, and no event of it is kept. What is told are totals, so
+    that one which is told twice counts once.
     """
     if not repeats:
         return
@@ -189,16 +190,26 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes
     places = events.places(tx, ids, {item.received_us for item, _ in repeats})
     bumps: dict[tuple[int, str], issues.IssueDelta] = {}
     rolled: Counter[tuple[int, str, str, str, int]] = Counter()
+    totals: dict[tuple[int, int, bytes], int] = {}
     for item, repeat in repeats:
-        place = places.get((item.project_id, bytes.fromhex(repeat.event_id)))
-        fate, reason = ("sampled", "storm") if place else ("invalid", "unknown_event")
-        counts[item.project_id, _minute(item), "error", fate, reason] += repeat.count
+        event_id = bytes.fromhex(repeat.event_id)
+        place = places.get((item.project_id, event_id))
         if place is None:
+            counts[item.project_id, _minute(item), "error", "invalid", "unknown_event"] += max(
+                repeat.count - repeat.told, 0
+            )
             continue
+        event = (item.project_id, place.received_day, event_id)
+        more = repeat.count - totals.get(event, place.repeat_count)
+        if more <= 0:
+            continue
+        totals[event] = repeat.count
+        counts[item.project_id, _minute(item), "error", "sampled", "storm"] += more
         key = (item.project_id, place.issue_id)
         before = bumps[key].event_count if key in bumps else 0
-        bumps[key] = issues.IssueDelta(*key, place.level, place.title, item.received_us, before + repeat.count, 0)
-        rolled[(*key, place.environment, place.release, item.received_us)] += repeat.count
+        bumps[key] = issues.IssueDelta(*key, place.level, place.title, item.received_us, before + more, 0)
+        rolled[(*key, place.environment, place.release, item.received_us)] += more
+    events.note_repeats(tx, totals)
     issues.bump(tx, list(bumps.values()))
     rollups.add(tx, rolled)
 

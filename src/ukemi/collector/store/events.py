@@ -1,6 +1,6 @@
 """Events as stored: what lists and counts need as columns, the whole of it as a compressed body."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -65,6 +65,8 @@ class EventPlace(msgspec.Struct, frozen=True):
     environment: str
     release: str
     key_kind: str
+    received_day: int
+    repeat_count: int
 
 
 def places(
@@ -81,6 +83,23 @@ def places(
         for row in tx.execute(query).mappings():
             found[project_id, row["id"]] = EventPlace(**{name: row[name] for name in EventPlace.__struct_fields__})
     return found
+
+
+def note_repeats(tx: Tx, totals: Mapping[tuple[int, int, bytes], int]) -> None:
+    """Set how often events (project_id, received_day, event id) happened again."""
+    c = schema.event.c
+    statement = (
+        sa.update(schema.event)
+        .where(
+            c.project_id == sa.bindparam("project"),
+            c.received_day == sa.bindparam("day"),
+            c.id == sa.bindparam("event"),
+        )
+        .values(repeat_count=sa.bindparam("total"))
+    )
+    rows = [{"project": p, "day": day, "event": event, "total": total} for (p, day, event), total in totals.items()]
+    if rows:
+        tx.execute(statement, rows)
 
 
 def issue_of(tx: Tx, project_id: int, event_id: str) -> tuple[str, str] | None:

@@ -156,6 +156,7 @@ event = Table(
     Column("title", Text, nullable=False),
     Column("user_key", Text, nullable=False),  # what counts as one user (`id:42`), "" when unknown
     Column("body", LargeBinary, nullable=False),  # the scrubbed event as JSON, zstd; see ukemi.collector.store.bodies
+    Column("repeat_count", BigInteger, nullable=False, server_default="0"),  # how often it happened again, as told
     Index("ix_event_issue_received", "project_id", "issue_id", "received_us"),
 )
 

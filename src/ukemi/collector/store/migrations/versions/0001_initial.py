@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("user_key", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("repeat_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_event_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("project_id", "received_day", "id", name=op.f("pk_event")),
     )
