@@ -38,7 +38,7 @@ SCRIPT = [("http://web.test/b.js", "n", 495), ("http://web.test/b.js", "", 502)]
 
 GOLDEN = {
     "browser-11.12.0-handled": Expected(
-        NULL_FOO, "/index.html", "web@1.0.0", ["TypeError"], SCRIPT, [True], "c5689d13d57aae95a35acd74d44b178e"
+        NULL_FOO, "/index.html", "web@1.0.0", ["TypeError"], SCRIPT, [True], "b30a2fc8c86285c79084cc71cc8740cd"
     ),
     "browser-11.12.0-unhandled": Expected(
         "Error: unhandled boom",
@@ -47,7 +47,7 @@ GOLDEN = {
         ["Error"],
         SCRIPT,
         [False],
-        "190482a5466310d88aca52d470f8f7fb",
+        "a2eeb8d11ee6312840b30ab260666835",
     ),
     "node-11.12.0-attachment": Expected(
         "Error: att",
@@ -56,7 +56,7 @@ GOLDEN = {
         ["Error"],
         [("node1", "", 12)],
         [True],
-        "301f8105eeedc39a297fb452245a817f",
+        "4849c2f341db555917048dad662ffd51",
         user="id:1",
         attachments=[b"hello\nworld"],
     ),
@@ -67,7 +67,7 @@ GOLDEN = {
         ["TypeError", "Error"],
         [("node1", "", 6), ("node1", "", 6)],
         [True, True],
-        "ede3babfd3cdbf3f4f112c009bfae7c6",
+        "aeec7c9216777d33fe0a5e381a24ae93",
         user="id:1",
     ),
     "node-11.12.0-message": Expected(
@@ -77,7 +77,7 @@ GOLDEN = {
         [""],
         [("node1", "", 7)],
         [True],
-        "d44989bc2edadc76f58e4e25d67de4cc",
+        "fed747c39a0458de4006116d568340a6",
         level="warning",
         user="id:1",
     ),
@@ -88,7 +88,7 @@ GOLDEN = {
         ["KeyError", "E"],
         [("__main__", "<module>", 27), ("__main__", "<module>", 28)],
         [True, True],
-        "28dbf34ea2067355208448ae9e6acbb1",
+        "ec91ae35c13129363bb0616ff7c72069",
     ),
     "python-2.75.0-exception-group": Expected(
         "ExceptionGroup: grp",
@@ -97,7 +97,7 @@ GOLDEN = {
         ["TypeError", "ExceptionGroup", "ValueError", "ExceptionGroup"],
         [("__main__", "<module>", 30)],
         [True, True, True, True],
-        "bec2a7cb8e4807d817510a92a6320c29",
+        "56cbc3041e2ae7bf70bcb8a782b4986b",
     ),
     "python-2.75.0-fastapi-unhandled": Expected(
         "AttributeError: 'NoneType' object has no attribute 'upper'",
@@ -106,7 +106,7 @@ GOLDEN = {
         ["AttributeError"],
         [("app", "boom", 10)],
         [False],
-        "ad31e6f9b5e80a6e362d9a7b59fcc070",
+        "9bddc642ce9137f60688e8e42f8280e5",
     ),
     "python-2.75.0-message-with-attachment": Expected(
         "with stuff",
@@ -115,7 +115,7 @@ GOLDEN = {
         [],
         [],
         [],
-        "d41cd351aa39cddd2b7e246cbe333ce6",
+        "4afde038dfa762b062e0316f6dd082dc",
         level="warning",
         user="id:u1",
         attachments=[b"line1\nline2"],

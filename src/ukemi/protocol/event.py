@@ -66,6 +66,12 @@ class ExceptionValue(msgspec.Struct, frozen=True):
     mechanism: str = ""
     handled: bool | None = None
     is_synthetic: bool = False
+    is_group: bool = False
+    exception_id: int | None = None
+    """Number within the event, 0 for what was thrown; given in groups."""
+    parent_id: int | None = None
+    source: str = ""
+    """How it hangs on its parent: `__cause__`, `__context__`, `exceptions[0]`, `errors[0]`."""
     frames: list[Frame] = []
     """Outermost call first, the crash last."""
 
@@ -238,6 +244,10 @@ def _text(value: object, limit: int) -> str:
     return ""
 
 
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else None
+
+
 def _values(value: object) -> list[Any]:
     """The three shapes of a list on the wire, as a list: a bare one, `{"values": […]}`, a single object."""
     if isinstance(value, dict):
@@ -296,6 +306,10 @@ def _read_exception(raw: object, defects: list[str]) -> ExceptionValue | None:
         mechanism=_text((mechanism or {}).get("type"), 64),
         handled=handled if isinstance(handled, bool) else None,
         is_synthetic=bool((mechanism or {}).get("synthetic")),
+        is_group=(mechanism or {}).get("is_exception_group") is True,
+        exception_id=_number((mechanism or {}).get("exception_id")),
+        parent_id=_number((mechanism or {}).get("parent_id")),
+        source=_text((mechanism or {}).get("source"), 64),
         frames=frames,
     )
 
@@ -312,10 +326,9 @@ def _read_frame(raw: Tree, defects: list[str]) -> Frame:
         value = raw.get(name)
         if value is None:
             return None
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31:
-            return value
-        defects.append(f"frame.{name}")
-        return None
+        if (number := _number(value)) is None:
+            defects.append(f"frame.{name}")
+        return number
 
     def lines(name: str) -> list[str]:
         value = raw.get(name)

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from ukemi.collector.core.fingerprint import fingerprint, parameterized
+from ukemi.collector.core.fingerprint import fingerprint
+from ukemi.collector.core.parameters import parameterized
 from ukemi.protocol.event import Event, ExceptionValue, Frame
 
 
@@ -25,22 +26,59 @@ def same(one: Event, other: Event) -> bool:
     return fingerprint(one).hash == fingerprint(other).hash
 
 
+LINE = '    raise ValueError(f"card {number} was declined")'
+
+
+def at(line: str = LINE, function: str = "pay", *, after: tuple[str, ...] = (), **fields: object) -> Frame:
+    """A frame with its source."""
+    return frame(function, context_line=line, post_context=list(after), **fields)
+
+
+LIBRARY = frame(
+    "send", module="httpx._client", filename="httpx/_client.py", in_app=False, context_line="    raise error"
+)
+
+
 # --- what does not count ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        raised(frame(lineno=97, colno=3)),
-        raised(frame(), value="another text"),
-        raised(frame(context_line="pay(1)", vars={"amount": 7}, abs_path="/srv/2/shop/checkout.py")),
-        raised(frame(), level="fatal", release="2.0", environment="staging", transaction="/pay", platform="python"),
-        raised(frame("handle", module="starlette.routing", in_app=False), frame()),
-        raised(frame(), frame()),
+        raised(at(lineno=97, colno=3)),
+        raised(at(), value="another text"),
+        raised(at(vars={"amount": 7}, abs_path="/srv/2/shop/checkout.py", pre_context=["x = 1"])),
+        raised(at(module="club.payments.checkout", filename="club/payments/checkout.py")),
+        raised(at(), level="fatal", release="2.0", environment="staging", transaction="/pay", platform="python"),
+        raised(frame("handle", module="starlette.routing", in_app=False), at()),
+        raised(at("    return pay(order)", "checkout"), at()),
+        raised(at(), at()),
+        raised(at('  raise ValueError(f"card {number} was declined",)  # why not?')),
+        raised(at("    raise ValueError(", after=('f"card {number} was declined",', ")", "return 7"))),
+        raised(at("    raise ValueError(f'card {number} was declined')")),
+        raised(at(), at("    return await function(*args, **kwargs)", "wrapper")),
     ],
-    ids=["line number", "message", "source and variables", "surroundings", "library frames", "recursion"],
+    ids=[
+        "line number",
+        "message",
+        "variables and neighbouring lines",
+        "file and module",
+        "surroundings",
+        "library frames",
+        "caller",
+        "recursion",
+        "spaces, commas and comments",
+        "line breaks",
+        "quotes",
+        "decorator",
+    ],
 )
 def test_it_is_the_same_problem_whatever_the(other):
+    assert same(raised(at()), other)
+
+
+@pytest.mark.parametrize("other", [raised(frame(lineno=97)), raised(frame(), value="x"), raised(frame(), frame())])
+def test_without_source_the_functions_count_and_lines_and_values_do_not(other):
     assert same(raised(frame()), other)
 
 
@@ -107,17 +145,167 @@ def test_a_message_of_any_length_is_cut_before_it_is_compared():
 @pytest.mark.parametrize(
     "other",
     [
-        raised(frame("refund")),
-        raised(frame(module="shop.refunds")),
-        raised(frame(), kind="KeyError"),
-        raised(frame("checkout"), frame()),
-        raised(frame(), frame("checkout")),
-        Event(exceptions=[ExceptionValue("OSError"), *raised(frame()).exceptions]),
+        raised(at(function="refund")),
+        raised(at('    raise ValueError("no card was given")')),
+        raised(at(), kind="KeyError"),
+        Event(exceptions=[ExceptionValue("OSError", frames=[at("    open(path)")]), *raised(at()).exceptions]),
     ],
-    ids=["function", "module", "type", "caller", "callee", "cause"],
+    ids=["function", "line of the function", "type", "cause"],
 )
 def test_it_is_another_problem_with_another(other):
+    assert not same(raised(at()), other)
+
+
+@pytest.mark.parametrize(
+    "other", [raised(frame("refund")), raised(frame(module="shop.refunds")), raised(frame("checkout"), frame())]
+)
+def test_without_source_every_function_and_its_module_counts(other):
     assert not same(raised(frame()), other)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["    response.raise_for_status()", "    raise error", "    raise ApiError(status)"],
+    ids=["library", "again", "any"],
+)
+def test_a_line_that_says_nothing_counts_with_its_caller(line):
+    """Many problems pass through one helper; each would be hidden by the first."""
+    below = [LIBRARY] if "response" in line else []
+    receipts = raised(at("    api.call(path)", "send_receipt"), at(line, "call"), *below)
+    lists = raised(at("    api.call(path)", "mail_list"), at(line, "call"), *below)
+
+    assert not same(receipts, lists)
+
+
+def test_a_line_that_names_what_it_asks_for_stands_for_itself():
+    line = '    return client.post("/receipts", json=data)'
+
+    assert same(raised(at("    main()", "a"), at(line), LIBRARY), raised(at("    other()", "b"), at(line), LIBRARY))
+
+
+def test_the_key_that_is_missing_tells_two_mistakes_of_one_line_apart():
+    line = '    return order["address"]["street"]'
+
+    assert not same(raised(at(line), value="'address'"), raised(at(line), value="'street'"))
+    assert same(
+        raised(at("    return orders[key]"), value="'4711'"), raised(at("    return orders[key]"), value="'12'")
+    )
+
+
+def test_what_a_database_complains_of_counts_with_its_names():
+    def refused(what: str) -> Event:
+        thrown = ExceptionValue(
+            "IntegrityError", what, module="sqlalchemy.exc", frames=[at("    session.commit()"), LIBRARY]
+        )
+        return Event(exceptions=[thrown])
+
+    mail = 'duplicate key value violates unique constraint "member_email_key"\nDETAIL: Key (email)=(a@example.org)'
+
+    assert same(refused(mail), refused(mail.replace("a@", "b@")))
+    assert not same(refused(mail), refused(mail.replace("email_key", "name_key")))
+
+
+def test_recursion_without_end_is_its_functions_wherever_it_broke_off():
+    even, odd = at("    return odd(n - 1)", "even"), at("    return even(n - 1)", "odd")
+    one = raised(*[even, odd] * 20, kind="RecursionError")
+    other = raised(*[even, odd] * 30, even, frame("isinstance", in_app=False), kind="RecursionError")
+
+    assert same(one, other)
+
+
+def test_a_comprehension_is_its_function():
+    """Python 3.12 shows no frame for it any more."""
+    line = '    return [entry["price"] for entry in order]'
+
+    assert same(raised(at(line, "total"), at(line, "<listcomp>")), raised(at(line, "total")))
+
+
+# --- groups and causes ------------------------------------------------------------------------------------------------
+
+
+def grouped(*members: ExceptionValue, frames: tuple[Frame, ...] = ()) -> Event:
+    """A group as sentry-sdk tells it, members numbered from 1."""
+    root = ExceptionValue("ExceptionGroup", "2 sub-exceptions", is_group=True, exception_id=0, frames=list(frames))
+    numbered = [
+        msgspec.structs.replace(member, exception_id=number, parent_id=0, source=f"exceptions[{number - 1}]")
+        for number, member in enumerate(members, 1)
+    ]
+    return Event(exceptions=[*reversed(numbered), root])
+
+
+BAD_CARD = ExceptionValue("ValueError", "card 1", frames=[at()])
+NO_SEAT = ExceptionValue("LookupError", "seat 1", frames=[at('    raise LookupError("no seat")', "book")])
+
+
+def test_a_group_that_holds_one_problem_is_that_problem():
+    alone = Event(exceptions=[BAD_CARD])
+
+    assert same(grouped(BAD_CARD), alone)
+    assert same(grouped(BAD_CARD, msgspec.structs.replace(BAD_CARD, value="card 2")), alone)
+
+
+def test_a_group_of_several_problems_is_the_same_in_any_order_and_number():
+    assert same(grouped(BAD_CARD, NO_SEAT), grouped(NO_SEAT, BAD_CARD, NO_SEAT))
+    assert not same(grouped(BAD_CARD, NO_SEAT), grouped(BAD_CARD))
+
+
+def test_the_cause_of_a_member_counts_although_the_sdk_hangs_it_on_the_group():
+    cause = ExceptionValue(
+        "KeyError", "'x'", exception_id=2, parent_id=0, source="__cause__", frames=[at("    d[key]")]
+    )
+    member = msgspec.structs.replace(BAD_CARD, exception_id=1, parent_id=0, source="exceptions[0]")
+    root = ExceptionValue("ExceptionGroup", "1", is_group=True, exception_id=0)
+
+    assert same(Event(exceptions=[cause, member, root]), Event(exceptions=[cause, BAD_CARD]))
+
+
+@pytest.mark.parametrize("parent", [None, 0, 3, 9])
+def test_a_group_whose_numbers_make_no_tree_is_read_as_a_chain(parent):
+    broken = msgspec.structs.replace(BAD_CARD, exception_id=3, parent_id=parent, source="exceptions[0]")
+    root = ExceptionValue("ExceptionGroup", "1", is_group=True, exception_id=3)
+
+    assert fingerprint(Event(exceptions=[broken, root])).parts
+
+
+def test_a_cause_inside_of_a_library_does_not_count_beside_our_lines():
+    """How a library came to its error changes with its version and with the network."""
+    refused = ExceptionValue("ConnectionRefusedError", "[Errno 111]", frames=[LIBRARY])
+    failed = raised(at(), LIBRARY, kind="ConnectError")
+
+    assert same(failed, Event(exceptions=[refused, *failed.exceptions]))
+
+
+# --- minified scripts -------------------------------------------------------------------------------------------------
+
+
+def minified(message: str, *functions: str, address: str = "https://shop.example/app.3f9a01c2.js") -> Event:
+    frames = [Frame(function=f, filename=address, lineno=1, colno=4711, in_app=True) for f in functions]
+    return Event(exceptions=[ExceptionValue("TypeError", message, frames=frames)], platform="javascript")
+
+
+def test_another_build_of_a_minified_script_has_the_same_problems():
+    one = minified("Cannot read properties of undefined (reading 'price')", "a", "t.total", "n")
+    other = minified(
+        "Cannot read properties of undefined (reading 'price')",
+        "qo",
+        "e.total",
+        "$",
+        address="https://cdn.example/b.js",
+    )
+
+    assert same(one, other)
+    assert same(minified("n is not a function", "a"), minified("qo is not a function", "b"))
+    assert same(minified("e.start is not a function", "a"), minified("t.start is not a function", "b"))
+
+
+def test_what_survives_a_bundler_counts():
+    price = minified("Cannot read properties of undefined (reading 'price')", "t.total")
+
+    assert not same(price, minified("Cannot read properties of undefined (reading 'name')", "t.total"))
+    assert not same(price, minified("Cannot read properties of undefined (reading 'price')", "t.average"))
+
+
+# --- libraries, messages ----------------------------------------------------------------------------------------------
 
 
 def test_without_frames_of_ours_those_of_libraries_count():
@@ -127,7 +315,12 @@ def test_without_frames_of_ours_those_of_libraries_count():
     assert not same(one, other)
 
 
-def test_a_message_differs_by_its_text_and_its_logger():
+def test_a_message_of_three_words_and_more_needs_no_logger():
+    """Its name is the name of a module, and goes with the file."""
+    assert same(Event(message="no seat for Jane", logger="shop"), Event(message="no seat for Jane", logger="club"))
+
+
+def test_a_short_message_differs_by_its_text_and_its_logger():
     seats = Event(message="no seat", logger="shop")
 
     assert not same(seats, Event(message="no table", logger="shop"))
@@ -174,26 +367,32 @@ def test_default_alone_changes_nothing():
 
 # --- why --------------------------------------------------------------------------------------------------------------
 
+OWN_LINE = "Same exception type, from the same line of your code. Where the line stands, who called it and the values in it do not count."
+
 
 @pytest.mark.parametrize(
     ("event", "because", "parts"),
     [
         (
-            raised(frame()),
-            "Same exception type and same functions in the stack.",
-            [("type", "ValueError"), ("frame", "shop.checkout in pay")],
+            raised(at()),
+            OWN_LINE,
+            [("type", "ValueError"), ("function", "pay"), ("line", 'raiseValueErrorf"card {number} was declined"')],
         ),
         (
-            Event(exceptions=[ExceptionValue("OSError", "gone"), *raised(frame()).exceptions]),
-            "Same exception type and same functions in the stack and those of its causes.",
-            [("type", "OSError"), ("type", "ValueError"), ("frame", "shop.checkout in pay")],
+            raised(frame()),
+            "Same exception type and same functions of your code in the stack; the client sent no source lines.",
+            [("type", "ValueError"), ("frame", "shop.checkout in pay")],
         ),
         (
             raised(value="order 7"),
             "Same exception type and message; there is no stack trace.",
             [("type", "ValueError"), ("message", "order <number>")],
         ),
-        (Event(message="no seat", logger="shop"), "Same message text.", [("message", "no seat"), ("type", "shop")]),
+        (
+            Event(message="no seat", logger="shop"),
+            "Same message text and same logger.",
+            [("message", "no seat"), ("logger", "shop")],
+        ),
         (Event(transaction="/pay"), "The event says nothing that could be compared.", [("nothing", "/pay")]),
         (
             raised(frame(), fingerprint=["checkout"]),
@@ -206,7 +405,7 @@ def test_default_alone_changes_nothing():
             [("client", "gold"), ("type", "ValueError"), ("message", "order <number>")],
         ),
     ],
-    ids=["stack", "causes", "no stack", "message", "nothing", "app", "refined"],
+    ids=["line", "no source", "no stack", "message", "nothing", "app", "refined"],
 )
 def test_the_explanation_says_what_counted(event, because, parts):
     assert fingerprint(event).because == because
@@ -218,10 +417,21 @@ def test_the_explanation_says_what_counted(event, because, parts):
 # Released versions are frozen: a hash that changes here tears every known issue of every user in two. A better grouping
 # is a new version, with hashes of its own below these.
 FROZEN = {
+    "line": (raised(at()), "94ea7719b5f89200261c6c0e5e69b5fe"),
+    "helper": (
+        raised(at("    api.call(path)", "send"), at("    response.raise_for_status()", "call"), LIBRARY),
+        "b8279b525cc649be51c1c0cf393e7b08",
+    ),
+    "group": (grouped(BAD_CARD, NO_SEAT), "3baf593fac561398223edb7ed62c32e0"),
+    "recursion": (raised(*[at()] * 9, kind="RecursionError"), "8943839627cd8dec23a800e19b1a4579"),
+    "minified": (
+        minified("Cannot read properties of undefined (reading 'price')", "t.total", "n"),
+        "4cf91932983ba316dc0a0921506a3050",
+    ),
     "stack": (raised(frame()), "30defb5b1587731f7d3722b20340bd36"),
     "causes": (
         Event(exceptions=[ExceptionValue("OSError", "gone"), *raised(frame()).exceptions]),
-        "bba220f362a699ecb16f2bbe0a7dd809",
+        "30defb5b1587731f7d3722b20340bd36",
     ),
     "no stack": (
         raised(value="order 4711 of 'Jane' <jane@example.org> failed at 10.0.0.1"),
@@ -229,7 +439,7 @@ FROZEN = {
     ),
     "message": (
         Event(message="no seat for Jane", template="no seat for %s", logger="shop"),
-        "10dd65b652b3bac759e40145c294dc9b",
+        "883d7fd3add995c5c902d944b51584fb",
     ),
     "nothing": (Event(transaction="/pay"), "5af227f6bebe39bd442c570d84c88e1a"),
     "app": (raised(frame(), fingerprint=["checkout"]), "15db47b9b82e91fef165d82e625b8207"),

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ukemi.collector.core.fingerprint import Part
+from ukemi.collector.core.grouping_v1 import Part
 from ukemi.collector.store import issue_detail, issues
 from ukemi.collector.store.incidents import Incident
 from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue

@@ -1,0 +1,1 @@
+"""Buggy programs with labels: what `benchmarks.grouping` measures grouping with."""
