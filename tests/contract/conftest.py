@@ -1,4 +1,4 @@
-"""What the contract tests share: a fixed instant, a project, rows of issues, and a spool."""
+"""What the contract tests share: a fixed instant, a project, rows of issues, a spool, and an ingest app behind a socket."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.contract.running_ingest import RunningIngest
 from ukemi.collector.core.clock import VirtualClock
 from ukemi.collector.ingest.admission import LANES
 from ukemi.collector.spool.item import ItemContext, Lane, SpoolItem
@@ -102,3 +103,49 @@ def spool_item() -> Callable[..., SpoolItem]:
         return msgspec.structs.replace(item, **fields)
 
     return build
+
+
+@pytest.fixture
+def start_ingest(
+    database: Database, project: Project, spool_path: Path, now_us: int
+) -> Iterator[Callable[..., RunningIngest]]:
+    """Start an ingest app; settings as keyword arguments."""
+    started: list[RunningIngest] = []
+
+    def start(**settings: object) -> RunningIngest:
+        started.append(RunningIngest(database, spool_path, now_us, **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if not one.client.is_closed:
+            one.stop()
+
+
+@pytest.fixture
+def ingest(start_ingest: Callable[..., RunningIngest]) -> RunningIngest:
+    return start_ingest()
+
+
+@pytest.fixture
+def key(database: Database, project: Project, now_us: int) -> str:
+    """A server key of project 1."""
+    with database.write() as tx:
+        return projects.create_key(tx, project.id, "server", now_us).public_key
+
+
+@pytest.fixture
+def browser_key(database: Database, project: Project, now_us: int) -> str:
+    with database.write() as tx:
+        return projects.create_key(tx, project.id, "browser", now_us).public_key
+
+
+@pytest.fixture
+def limit_key(database: Database, project: Project) -> Callable[..., None]:
+    """Limit a key of project 1: `limit_key(key, "error", 10)`."""
+
+    def limit(public_key: str, category: str, per_minute: int) -> None:
+        with database.write() as tx:
+            projects.limit_key(tx, project.id, public_key, category, per_minute)
+
+    return limit

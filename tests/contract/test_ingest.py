@@ -4,26 +4,19 @@ import asyncio
 import base64
 import gzip
 import json
-import socket
-import sqlite3
-import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import brotli
 import httpx
 import pytest
-import uvicorn
 import zstandard
 
-from ukemi.collector.core.clock import VirtualClock
-from ukemi.collector.ingest.app import MAX_PASSED_OVER, IngestApp
-from ukemi.collector.ingest.keys import StoredKeys
-from ukemi.collector.settings import Settings
-from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane
+from tests.contract.running_ingest import RunningIngest
+from ukemi.collector.ingest.app import MAX_PASSED_OVER
+from ukemi.collector.spool.item import Lane
 from ukemi.collector.spool.reader import SpoolReader
-from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import projects
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.projects import Project
@@ -39,85 +32,6 @@ LIMIT = 1 << 20
 def database_kind() -> str:
     """Ingest only looks keys up, which test_store does on both databases."""
     return "sqlite"
-
-
-class RunningIngest:
-    """An ingest app behind uvicorn on a loopback port, in a thread of its own."""
-
-    def __init__(self, database: Database, spool_path: Path, now_us: int, **settings: object) -> None:
-        self.spool_path = spool_path
-        self.settings = Settings(**{"data_dir": spool_path.parent, "max_envelope_bytes": LIMIT, **settings})
-        self.writer = SpoolWriter(spool_path, max_bytes=self.settings.max_spool_bytes)
-        self.app = IngestApp(self.writer, StoredKeys(database), self.settings, VirtualClock(now_us))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port = self._listener.getsockname()[1]
-        self._server = uvicorn.Server(uvicorn.Config(self.app, lifespan="off", log_config=None, access_log=False))
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
-
-    async def _serve(self) -> None:
-        await self.app.start()
-        await self._server.serve(sockets=[self._listener])
-        await self.app.stop()
-
-    def post(self, body: bytes, path: str = "/api/1/envelope/", **headers: str) -> httpx.Response:
-        return self.client.post(path, content=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-    def spooled(self, *columns: str) -> list[tuple]:
-        """What is committed, as another process sees it."""
-        connection = sqlite3.connect(f"file:{self.spool_path}?mode=ro", uri=True)
-        try:
-            return connection.execute(f"SELECT {', '.join(columns)} FROM item ORDER BY position").fetchall()
-        finally:
-            connection.close()
-
-    def outcomes(self) -> dict[tuple[str, str, str], int]:
-        """Stop, and read the outcomes that were handed to digest."""
-        self.stop()
-        rows = [json.loads(payload) for kind, payload in self.spooled("item_type", "payload") if kind == OUTCOMES_ITEM]
-        return {(o["category"], o["outcome"], o["reason"]): o["quantity"] for row in rows for o in row}
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self.client.close()
-        self.writer.close()
-
-
-@pytest.fixture
-def start_ingest(
-    database: Database, project: Project, spool_path: Path, now_us: int
-) -> Iterator[Callable[..., RunningIngest]]:
-    """Start an ingest app; settings as keyword arguments."""
-    started: list[RunningIngest] = []
-
-    def start(**settings: object) -> RunningIngest:
-        started.append(RunningIngest(database, spool_path, now_us, **settings))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if not one.client.is_closed:
-            one.stop()
-
-
-@pytest.fixture
-def ingest(start_ingest: Callable[..., RunningIngest]) -> RunningIngest:
-    return start_ingest()
-
-
-@pytest.fixture
-def key(database: Database, project: Project, now_us: int) -> str:
-    """A server key of project 1."""
-    with database.write() as tx:
-        return projects.create_key(tx, project.id, "server", now_us).public_key
-
-
-@pytest.fixture
-def browser_key(database: Database, project: Project, now_us: int) -> str:
-    with database.write() as tx:
-        return projects.create_key(tx, project.id, "browser", now_us).public_key
 
 
 def envelope(*items: tuple[str, bytes], **header: object) -> bytes:
@@ -248,7 +162,7 @@ def test_a_page_may_read_the_answer(ingest: RunningIngest, browser_key: str) -> 
 
 
 def test_other_paths_and_methods_are_no_endpoint(ingest: RunningIngest) -> None:
-    assert ingest.client.post("/api/1/minidump/", content=b"x").status_code == 404
+    assert ingest.client.post("/api/1/playstation/", content=b"x").status_code == 404
     assert ingest.client.post("/api/../etc/passwd", content=b"x").status_code == 404
     answer = ingest.client.get("/api/1/envelope/")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
@@ -446,24 +360,24 @@ def test_a_browser_key_cannot_send_request_counts(ingest: RunningIngest, browser
     """It is public, so alerts on a service must not stand on what comes with it."""
     body = envelope((REQUEST_COUNTS_ITEM, b"{}"), ("sessions", b"{}"), ("event", b"{}"), event_id=EVENT_ID)
     assert ingest.post(body, **auth(browser_key)).status_code == 200
-    assert ingest.spooled("item_type", "key_kind") == [("event", "browser")]
-    assert ingest.outcomes() == {
-        ("internal", "invalid", "browser_key"): 1,
-        ("session", "invalid", "browser_key"): 1,
-    }
+    assert ingest.spooled("item_type", "key_kind") == [("sessions", "browser"), ("event", "browser")]
+    assert ingest.outcomes() == {("internal", "invalid", "browser_key"): 1}
 
 
 def test_items_that_are_not_kept_are_counted(ingest: RunningIngest, key: str) -> None:
     """Unknown types share one reason, so that a stranger cannot invent metric labels."""
-    items = [("statsd", b"x"), ("made up", b"x"), ("transaction", b"{}"), ("attachment", b"x"), ("session", b"{}")]
+    log = b'{"items":[{"body":"a"},{"body":"b"}]}'
+    items = [("statsd", b"x"), ("made up", b"x"), ("any", b"x"), ("log", log), ("attachment", b"12345")]
     answer = ingest.post(envelope(*items), **auth(key))
     assert answer.status_code == 200
     assert ingest.spooled("position") == []
     assert ingest.outcomes() == {
         ("default", "invalid", "unknown_type"): 2,
-        ("transaction", "not_kept", "transaction"): 1,
-        ("attachment", "not_kept", "attachment"): 1,
-        ("session", "not_kept", "session"): 1,
+        ("metric_bucket", "not_kept", "statsd"): 1,
+        ("log_item", "not_kept", "log"): 2,
+        ("log_byte", "not_kept", "log"): len(log),
+        ("attachment", "invalid", "no_event"): 5,
+        ("attachment_item", "invalid", "no_event"): 1,
     }
 
 
@@ -500,7 +414,7 @@ def test_a_full_spool_refuses_until_digest_has_made_room(
     kept = codes.count(200)
     assert codes == [200] * kept + [429] * (4 - kept)
     assert 0 < kept < 4
-    assert answers[-1].headers["x-sentry-rate-limits"] == "60:error:project:full"
+    assert answers[-1].headers["x-sentry-rate-limits"] == "60:error:project:spool_full"
     assert ingest.spooled("item_type") == [("event",)] * kept
     reader = SpoolReader(spool_path)
     reader.trim(Lane.EVENTS, kept)

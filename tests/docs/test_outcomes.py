@@ -6,6 +6,7 @@ from typing import get_args
 
 from tests.docs.pages import ROOT, Page, words
 from ukemi.collector.core.outcome import OutcomeKind
+from ukemi.collector.core.reasons import REASONS
 from ukemi.collector.ingest.admission import LANES
 from ukemi.protocol.vocabulary import ITEM_CATEGORIES
 
@@ -36,10 +37,12 @@ def test_the_page_lists_exactly_the_reasons_that_the_code_gives():
     assert {(row["outcome"].strip("`"), row["reason"].strip("`")) for row in rows} == produced()
 
 
-def test_the_outcomes_that_are_called_reserved_are_those_that_nothing_produces():
-    reserved = {row["outcome"].strip("`") for row in PAGE.table() if row["where it is decided"].startswith("reserved")}
+def test_the_accounting_page_has_a_sentence_for_exactly_the_reasons_that_the_code_gives():
+    assert {(kind, reason) for kind, reasons in REASONS.items() for reason in reasons} == produced()
 
-    assert reserved == KINDS - {kind for kind, _ in produced()} - {"accepted", "not_kept", "lost"}
+
+def test_every_outcome_but_those_with_reasons_of_others_is_produced():
+    assert {kind for kind, _ in produced()} == KINDS - {"accepted", "lost"}
 
 
 def test_the_page_names_every_item_type_that_is_not_kept():

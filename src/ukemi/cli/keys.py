@@ -1,7 +1,7 @@
 """`ukemi key create|list|disable|rotate`."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Client keys: a *server* key stands in a backend's settings; a *browser* key is public and may do less.",
 )
+LimitedCategory = Literal["error", "security", "transaction", "span", "session", "feedback", "attachment"]
 Project = Annotated[int, typer.Argument(help="Number of the project; see `ukemi project list`.")]
 PublicKey = Annotated[str, typer.Argument(help="The key: the 32 characters before the @ of a DSN.")]
 
@@ -42,6 +43,7 @@ def list_(project: Project, data_dir: DataDir = None, as_json: AsJson = False) -
             {
                 "kind": key.kind,
                 "is_enabled": key.is_enabled,
+                "limits": ", ".join(f"{category} {count}/min" for category, count in sorted(key.limits.items())),
                 "dsn": write_dsn(settings.public_url, key.public_key, project),
             }
             for key in projects.keys(tx, project)
@@ -67,6 +69,31 @@ def rotate(project: Project, public_key: PublicKey, data_dir: DataDir = None, as
     _show_key(write_dsn(settings.public_url, key.public_key, project), key, as_json=as_json)
     if not as_json:
         typer.echo(f"When every app uses it: ukemi key disable {project} {public_key}")
+
+
+@app.command()
+def limit(
+    project: Project,
+    public_key: PublicKey,
+    category: Annotated[LimitedCategory, typer.Argument(help="What is limited.")],
+    per_minute: Annotated[
+        int | None, typer.Argument(min=0, help="Items accepted per minute; leave it out to lift the limit.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Limit what one key may send of a category per minute; more is refused with 429 and counted."""
+    settings = load_settings(data_dir=data_dir)
+    with open_database(settings) as database, database.write() as tx:
+        key = projects.limit_key(tx, project, public_key, category, per_minute)
+    if as_json:
+        typer.echo(json.dumps({"public_key": key.public_key, "limits": key.limits}))
+    elif per_minute is None:
+        typer.echo(
+            f"The key has no limit of its own for {category} any more. Running collectors notice within seconds."
+        )
+    else:
+        typer.echo(f"The key may send {per_minute} {category} per minute. Running collectors notice within seconds.")
 
 
 def _show_key(dsn: str, key: projects.ClientKey, *, as_json: bool) -> None:

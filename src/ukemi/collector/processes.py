@@ -41,6 +41,7 @@ from ukemi.collector.notify.channels.webhook import SignedWebhook
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.settings import Settings
+from ukemi.collector.spool.gauge import SpoolGauge
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import retention
@@ -58,7 +59,7 @@ FAILURE_PAUSE_S = 1.0
 RETENTION_PAUSE_S = 300.0
 LOCK_TIMEOUT_S = 20.0
 """So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
-_INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$)")
+_INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$|embed/+error-page/*$|0/+\d+/+cron/)")
 
 
 class ShiftedClock:
@@ -141,7 +142,8 @@ async def run_http(
     database = Database(settings.database)
     rules = rules_file.load(settings.rules_file)
     writer = SpoolWriter(settings.spool_path, max_bytes=settings.max_spool_bytes) if Role.INGEST in roles else None
-    ingest = IngestApp(writer, StoredKeys(database), settings, clock) if writer else None
+    gauge = SpoolGauge(settings.spool_path) if writer else None
+    ingest = IngestApp(writer, StoredKeys(database), settings, clock, gauge.read) if writer and gauge else None
     web = (
         create_app(database, settings, clock, rules.rules, list(rules.configured(os.environ)))
         if Role.WEB in roles
@@ -156,8 +158,9 @@ async def run_http(
     await server.serve(sockets=[listener])
     if ingest:
         await ingest.stop()
-    if writer:
+    if writer and gauge:
         writer.close()
+        gauge.close()
     database.close()
 
 
@@ -195,7 +198,14 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     spool = None
     if Role.DIGEST in roles:
         spool = SpoolReader(settings.spool_path)
-        steps.append(Digest(database, spool, pii_key(settings)).step)
+        digest = Digest(
+            database,
+            spool,
+            pii_key(settings),
+            max_attachments_per_event=settings.max_attachments_per_event,
+            keep_contact=settings.keep_feedback_contact,
+        )
+        steps.append(digest.step)
         limit = settings.max_database_bytes
         loops.append(
             Loop("retention", lambda clock: _retain(database, clock, limit, stopping), RETENTION_PAUSE_S, stopping)

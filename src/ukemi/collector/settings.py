@@ -50,8 +50,29 @@ class Settings(BaseSettings):
         gt=0,
         description="Bytes that the database may fill; above, the oldest events go until it is 5 % below. Default: no limit.",
     )
+    max_attachment_bytes: int = Field(5 << 20, gt=0, description="Bytes of the largest attachment accepted, decoded.")
+    max_attachments_per_event: int = Field(20, ge=0, description="Attachments kept with one event; 0 keeps none.")
     events_per_minute: int = Field(
         10_000, gt=0, description="Events accepted per project and minute; more are refused with 429 and counted."
+    )
+    transactions_per_minute: int = Field(
+        20_000, ge=0, description="Transactions accepted per project and minute; 0 accepts none."
+    )
+    spans_per_minute: int = Field(
+        200_000, ge=0, description="Streamed spans accepted per project and minute; 0 accepts none."
+    )
+    sessions_per_minute: int = Field(
+        20_000, ge=0, description="Messages about sessions accepted per project and minute; 0 accepts none."
+    )
+    feedback_per_minute: int = Field(
+        200, ge=0, description="Messages of people accepted per project and minute; 0 accepts none."
+    )
+    attachments_per_minute: int = Field(
+        1000, ge=0, description="Attachments accepted per project and minute; 0 accepts none."
+    )
+    keep_feedback_contact: bool = Field(
+        True,
+        description="Keep name and e-mail address of people who sent feedback as they gave them, to be answered. Else the address is hashed and the name removed.",
     )
     first_project: str = Field("My app", min_length=1, description="Name of the project that the first start creates.")
     keep_errors_days: int = Field(90, gt=0, description="Days that a new project keeps its error events.")
@@ -64,6 +85,19 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL of the main database."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'ukemi.db').absolute()}"
+
+    @cached_property
+    def per_minute(self) -> dict[str, int]:
+        """Items accepted per project and minute, by category."""
+        return {
+            "error": self.events_per_minute,
+            "security": self.events_per_minute,
+            "transaction": self.transactions_per_minute,
+            "span": self.spans_per_minute,
+            "session": self.sessions_per_minute,
+            "feedback": self.feedback_per_minute,
+            "attachment": self.attachments_per_minute,
+        }
 
     @cached_property
     def spool_path(self) -> Path:

@@ -24,19 +24,22 @@ class Auth:
     """`name/version` as the SDK calls itself; "" when it does not say."""
 
 
-def read_auth(headers: Mapping[str, str], query_string: str, envelope_dsn: str | None = None) -> Auth:
+def read_auth(
+    headers: Mapping[str, str], query_string: str, envelope_dsn: str | None = None, path_key: str | None = None
+) -> Auth:
     """
     The key of a request.
 
     Args:
         headers: with lower-case names.
-        envelope_dsn: the `dsn` of the envelope header, where a tunnel leaves the only key.
+        envelope_dsn: the `dsn` of the envelope header, where a tunnel leaves the only key, or of the crash modal's query.
+        path_key: the segment of the path that is the key, where an endpoint has one.
 
     Raises:
         NoKey: no key.
         AuthError: a malformed one, or several that differ.
     """
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = [(path_key, "")] if path_key else []
     for name in ("x-sentry-auth", "authorization"):
         value = headers.get(name, "")
         scheme, _, rest = value.partition(" ")

@@ -5,12 +5,11 @@ import re
 import msgspec
 
 from ukemi.protocol.errors import PayloadError
-from ukemi.protocol.vocabulary import ITEM_CATEGORIES, Category
+from ukemi.protocol.vocabulary import CATEGORIES, Category
 
 MAX_ENTRIES = 100
 MAX_QUANTITY = 1_000_000
 _REASON = re.compile(r"[a-z_]{1,40}")
-_CATEGORIES = set(ITEM_CATEGORIES.values())
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -42,7 +41,7 @@ def read_client_report(payload: bytes) -> list[Lost]:
         raise PayloadError("bad_client_report", "The client report cannot be read.") from error
     return [
         Lost(
-            category=entry.category if entry.category in _CATEGORIES else "default",
+            category=entry.category if entry.category in CATEGORIES else "default",
             reason=entry.reason if _REASON.fullmatch(entry.reason) else "other",
             quantity=min(entry.quantity, MAX_QUANTITY),
         )

@@ -22,6 +22,7 @@ class ItemHeader(msgspec.Struct, frozen=True):
     content_type: str | None = None
     filename: str | None = None
     item_count: int | None = None
+    attachment_type: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class EnvelopeHeader(msgspec.Struct, frozen=True):
     dsn: str | None = None
     sent_at: str | None = None
     sdk: Sdk | None = None
+    sample_rate: str | None = None
+    """Of the trace that the envelope belongs to, as its client says."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -83,6 +86,8 @@ def write_envelope(header: EnvelopeHeader, items: Sequence[tuple[dict[str, objec
     """The bytes of an envelope; each item's `length` is added to its header."""
     encoder = msgspec.json.Encoder()
     fields = {key: value for key, value in msgspec.structs.asdict(header).items() if value is not None}
+    if sample_rate := fields.pop("sample_rate", None):
+        fields["trace"] = {"sample_rate": sample_rate}
     parts = [encoder.encode(fields)]
     for item_header, payload in items:
         parts.append(encoder.encode({**item_header, "length": len(payload)}))
@@ -122,11 +127,14 @@ def _decode_object(line: bytes, what: str) -> dict[str, object]:
 def _read_header(line: bytes) -> EnvelopeHeader:
     fields = _decode_object(line, "The envelope header")
     dsn, sent_at, sdk = fields.get("dsn"), fields.get("sent_at"), fields.get("sdk")
+    trace = fields.get("trace")
+    rate = trace.get("sample_rate") if isinstance(trace, dict) else None
     return EnvelopeHeader(
         event_id=read_event_id(fields.get("event_id")),
         dsn=dsn if isinstance(dsn, str) else None,
         sent_at=sent_at[:64] if isinstance(sent_at, str) else None,
         sdk=Sdk(str(sdk.get("name", ""))[:64], str(sdk.get("version", ""))[:64]) if isinstance(sdk, dict) else None,
+        sample_rate=str(rate)[:32] if isinstance(rate, str | int | float) else None,
     )
 
 
@@ -148,5 +156,6 @@ def _read_item_header(line: bytes, number: int) -> ItemHeader:
         length=length,
         content_type=text("content_type"),
         filename=text("filename"),
-        item_count=count if isinstance(count, int) else None,
+        item_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
+        attachment_type=text("attachment_type"),
     )

@@ -7,6 +7,7 @@ ProtocolError
 │   └── NoKey          no key at all
 ├── CompressionError   a body that does not decode
 ├── TooLarge           a body that decodes to more than allowed
+├── WrongType          a content type that an endpoint does not take
 ├── EnvelopeError      framing that cannot be read
 └── PayloadError       an item's payload that cannot be read
 """
@@ -34,6 +35,10 @@ class CompressionError(ProtocolError):
 
 class TooLarge(ProtocolError):
     """The body, decoded, exceeds a limit. Decoding stopped there."""
+
+
+class WrongType(ProtocolError):
+    """The endpoint takes other content types; the message names them."""
 
 
 class EnvelopeError(ProtocolError):

@@ -6,18 +6,33 @@ separated by `;`. An answer 429 without it would silence every category, loss re
 """
 
 from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 from ukemi.protocol.vocabulary import Category
 
 
-def write_rate_limits(retry_after_s: int, categories: Iterable[Category], reason: str) -> str:
+class RateLimit(NamedTuple):
+    """What to hold back, and for how long."""
+
+    retry_after_s: int
+    category: Category
+    scope: Literal["organization", "project", "key"]
+    reason: str
+
+
+def write_rate_limits(limits: Iterable[RateLimit]) -> str:
     """
     The header's value.
 
     Args:
-        categories: what to hold back. Must not be empty: that would mean everything.
+        limits: must not be empty: a limit without categories would mean everything, loss reports included.
     """
-    names = ";".join(sorted(set(categories)))
-    if not names:
+    entries: dict[tuple[int, str, str], set[Category]] = {}
+    for limit in limits:
+        entries.setdefault((limit.retry_after_s, limit.scope, limit.reason), set()).add(limit.category)
+    if not entries or any("" in categories for categories in entries.values()):
         raise ValueError("A rate limit without categories would silence everything; name what is limited.")
-    return f"{retry_after_s}:{names}:project:{reason}"
+    return ", ".join(
+        f"{seconds}:{';'.join(sorted(categories))}:{scope}:{reason}"
+        for (seconds, scope, reason), categories in sorted(entries.items())
+    )

@@ -35,17 +35,31 @@ ITEM_CATEGORIES: Final[dict[str, Category]] = {
     "span": "span",
     "profile": "profile",
     "profile_chunk": "profile_chunk",
-    "profile_chunk_ui": "profile_chunk",
+    "profile_chunk_ui": "profile_chunk_ui",
     "replay_event": "replay",
     "replay_recording": "replay",
     "replay_video": "replay",
     "client_report": "internal",
     "security": "security",
     "raw_security": "security",
+    "nel": "log_item",
+    "minidump": "error",
+    "unreal_report": "error",
+    "form_data": "default",
+    "otel_span": "span",
+    "otel_logs_data": "log_item",
+    "statsd": "metric_bucket",
+    "metric_buckets": "metric_bucket",
+    "metric_meta": "metric_bucket",
     REQUEST_COUNTS_ITEM: "internal",
     REPEATS_ITEM: "internal",
 }
 UNKNOWN_CATEGORY: Final[Category] = "default"
+CATEGORIES: Final = frozenset(
+    {*ITEM_CATEGORIES.values(), UNKNOWN_CATEGORY, "attachment_item", "log_byte", "trace_metric_byte", "span_indexed"}
+    | {"transaction_indexed", "transaction_processed", "profile_indexed", "profile_duration", "replay_video"}
+)
+"""What an item, or a loss that an SDK reports, may count under."""
 
 _LATENCY_GROWTH: Final = math.log(1.02)
 

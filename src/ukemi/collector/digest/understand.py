@@ -11,6 +11,7 @@ from ukemi.collector.digest.client import describe_client
 from ukemi.collector.spool.item import ItemContext, SpoolItem
 from ukemi.privacy import Rules, scrub, scrub_text
 from ukemi.protocol.event import Event, Tree, decode_event, read_event, read_instant
+from ukemi.protocol.vocabulary import ITEM_CATEGORIES, Category
 
 MAX_AGE_US = 30 * 86_400 * SECOND_US
 DRIFT_LIMIT_S = 55 * 60
@@ -35,11 +36,13 @@ class Understood(msgspec.Struct, frozen=True):
     """Those of the event and those derived from it: what the issue's distribution counts."""
     tree: Tree
     """The scrubbed event as it is stored."""
+    category: Category = "error"
+    """What it counts under."""
 
 
 def understand(item: SpoolItem, rules: Rules) -> Understood:
     """
-    Make sense of one item of type `event`.
+    Make sense of one item of type `event`, or of a security report that became one.
 
     Raises:
         PayloadError: it is no JSON object.
@@ -69,6 +72,7 @@ def understand(item: SpoolItem, rules: Rules) -> Understood:
         fingerprint=fingerprint(event),
         tags=_tags(event),
         tree=tree,
+        category=ITEM_CATEGORIES[item.item_type],
     )
 
 

@@ -16,9 +16,15 @@ import msgspec
 import structlog
 
 from ukemi.collector.core.clock import MINUTE_US, Clock
-from ukemi.collector.core.outcome import OutcomeCount, OutcomeKind
+from ukemi.collector.core.outcome import OutcomeCount
+from ukemi.collector.digest.attachments import Attachments
+from ukemi.collector.digest.family import Counts, Family, count, minute_of
+from ukemi.collector.digest.feedback import Feedbacks
 from ukemi.collector.digest.observe import events_observed
 from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
+from ukemi.collector.digest.security import event_of_report, is_of_browser_extension
+from ukemi.collector.digest.sessions import Sessions
+from ukemi.collector.digest.transactions import Transactions
 from ukemi.collector.digest.understand import Understood, understand
 from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
@@ -41,7 +47,7 @@ from ukemi.protocol.client_report import read_client_report
 from ukemi.protocol.errors import PayloadError
 from ukemi.protocol.repeats import Repeat, read_repeats
 from ukemi.protocol.request_counts import read_request_counts
-from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REPEATS_ITEM, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY
+from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 
 log = structlog.get_logger("ukemi.digest")
 
@@ -59,10 +65,19 @@ class Repeated(NamedTuple):
 
 
 class Digest:
-    def __init__(self, database: Database, spool: SpoolReader, hash_key: bytes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        spool: SpoolReader,
+        hash_key: bytes,
+        *,
+        max_attachments_per_event: int = 20,
+        keep_contact: bool = True,
+    ) -> None:
         """
         Args:
             hash_key: keys the hashes of e-mail and IP addresses that clients sent in clear.
+            keep_contact: keep name and address of those who sent feedback as they gave them, to be answered.
         """
         self._database = database
         self._spool = spool
@@ -70,6 +85,14 @@ class Digest:
         with database.read() as tx:
             self._positions = {lane: cursors.position(tx, spool.spool_id, lane) for lane in Lane}
         self._projects: set[int] = set()
+        self._feedback = Feedbacks(database, self._rules, keep_contact)
+        families: list[Family] = [
+            Transactions(database, self._rules),
+            Sessions(self._rules),
+            self._feedback,
+            Attachments(self._rules, max_attachments_per_event),
+        ]
+        self._families = {item_type: family for family in families for item_type in family.item_types}
         self._may_have_more = True
 
     def step(self, clock: Clock) -> int:
@@ -85,8 +108,11 @@ class Digest:
         items = self._spool.read(lane, self._positions[lane], BATCH_ITEMS, BATCH_BYTES)
         if not items:
             return 0
-        counts: Counter[outcomes.OutcomeKey] = Counter()
+        counts: Counts = Counter()
         understood: list[Understood] = []
+        families = {id(family): family for family in self._families.values()}.values()
+        for family in families:
+            family.begin()
         reports: list[requests.Report] = []
         repeats: list[Repeated] = []
         began_s = time.monotonic()
@@ -97,20 +123,30 @@ class Digest:
                     log.warning("item of a project that is not here", project=item.project_id)
                 elif item.item_type == "event":
                     understood.append(understand(item, self._rules))
+                elif item.item_type in self._families:
+                    self._families[item.item_type].take(item, counts)
+                elif item.item_type == "raw_security":
+                    report = event_of_report(item)
+                    if is_of_browser_extension(report):
+                        count(counts, item, "filtered", "browser_extension")
+                    else:
+                        understood.append(understand(report, self._rules))
                 elif item.item_type == REPEATS_ITEM:
                     repeats += [Repeated(item, one) for one in read_repeats(item.payload)]
                 else:
                     self._take_signal(item, reports, counts)
             except PayloadError as error:
-                _count(counts, item, "invalid", error.reason)
+                count(counts, item, "invalid", error.reason)
             except Exception:  # whatever a stranger's bytes provoke must cost only themselves
                 log.exception("item cannot be digested", item_type=item.item_type, project=item.project_id)
-                _count(counts, item, "invalid", "not_understood")
+                count(counts, item, "invalid", "not_understood")
             if time.monotonic() - began_s > BATCH_S:
                 done = item.position
                 break
         with self._database.write() as tx:
             self._write_events(tx, understood, counts, clock.now_us())
+            for family in families:
+                family.write(tx, counts)
             _write_repeats(tx, repeats, counts)
             requests.add(tx, reports)
             outcomes.add(tx, counts)
@@ -126,30 +162,26 @@ class Digest:
                 self._projects = {project.id for project in projects.list_projects(tx)}
         return project_id in self._projects
 
-    def _take_signal(
-        self, item: SpoolItem, reports: list[requests.Report], counts: Counter[outcomes.OutcomeKey]
-    ) -> None:
+    def _take_signal(self, item: SpoolItem, reports: list[requests.Report], counts: Counts) -> None:
         if item.item_type == REQUEST_COUNTS_ITEM:
             report = read_request_counts(item.payload)
             environment = report.environment[:64] or "production"
             reports.append(
                 requests.Report(item.project_id, item.received_us, environment, report.release[:200], report)
             )
-            _count(counts, item, "accepted")
+            count(counts, item, "accepted")
         elif item.item_type == OUTCOMES_ITEM:
             for refused in msgspec.json.decode(item.payload, type=list[OutcomeCount]):
-                counts[item.project_id, _minute(item), refused.category, refused.outcome, refused.reason] += (
+                counts[item.project_id, minute_of(item), refused.category, refused.outcome, refused.reason] += (
                     refused.quantity
                 )
         elif item.item_type == "client_report":
             for lost in read_client_report(item.payload):
-                counts[item.project_id, _minute(item), lost.category, "lost", lost.reason] += lost.quantity
+                counts[item.project_id, minute_of(item), lost.category, "lost", lost.reason] += lost.quantity
         else:
-            _count(counts, item, "not_kept", item.item_type)
+            count(counts, item, "not_kept", item.item_type)
 
-    def _write_events(
-        self, tx: Tx, batch: Sequence[Understood], counts: Counter[outcomes.OutcomeKey], now_us: int
-    ) -> None:
+    def _write_events(self, tx: Tx, batch: Sequence[Understood], counts: Counts, now_us: int) -> None:
         if not batch:
             return
         ids = {(one.project_id, bytes.fromhex(one.event_id)) for one in batch}
@@ -172,12 +204,16 @@ class Digest:
             tx, [changes.NewChange(c.project_id, c.issue_id, c.kind, now_us, c.detail) for c in planned.changes]
         )
         for one, _ in planned.events:
-            counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "accepted", ""] += 1
+            counts[one.project_id, one.received_us - one.received_us % MINUTE_US, one.category, "accepted", ""] += 1
         for one in planned.duplicates:
-            counts[one.project_id, one.received_us - one.received_us % MINUTE_US, "error", "duplicate", "event_id"] += 1
+            minute_us = one.received_us - one.received_us % MINUTE_US
+            counts[one.project_id, minute_us, one.category, "duplicate", "event_id"] += 1
+        self._feedback.link(
+            tx, {(one.project_id, bytes.fromhex(one.event_id)): issue_id for one, issue_id in planned.events}
+        )
 
 
-def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes.OutcomeKey]) -> None:
+def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counts) -> None:
     """
     Add what an SDK only counted to the issues of the events that stand for it.
 
@@ -195,7 +231,7 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes
         event_id = bytes.fromhex(repeat.event_id)
         place = places.get((item.project_id, event_id))
         if place is None:
-            counts[item.project_id, _minute(item), "error", "invalid", "unknown_event"] += max(
+            counts[item.project_id, minute_of(item), "error", "invalid", "unknown_event"] += max(
                 repeat.count - repeat.told, 0
             )
             continue
@@ -204,7 +240,7 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counter[outcomes
         if more <= 0:
             continue
         totals[event] = repeat.count
-        counts[item.project_id, _minute(item), "error", "sampled", "storm"] += more
+        counts[item.project_id, minute_of(item), "error", "sampled", "storm"] += more
         key = (item.project_id, place.issue_id)
         before = bumps[key].event_count if key in bumps else 0
         bumps[key] = issues.IssueDelta(*key, place.level, place.title, item.received_us, before + more, 0)
@@ -302,12 +338,3 @@ def _event_row(one: Understood, issue_id: str) -> events.EventRow:
         user_key=one.event.user.key,
         body=bodies.compress(msgspec.json.encode(one.tree)),
     )
-
-
-def _minute(item: SpoolItem) -> int:
-    return item.received_us - item.received_us % MINUTE_US
-
-
-def _count(counts: Counter[outcomes.OutcomeKey], item: SpoolItem, kind: OutcomeKind, reason: str = "") -> None:
-    category = ITEM_CATEGORIES.get(item.item_type, UNKNOWN_CATEGORY)
-    counts[item.project_id, _minute(item), category, kind, reason] += 1

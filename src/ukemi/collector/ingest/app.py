@@ -2,17 +2,12 @@
 The ingest endpoint: a bare ASGI app, since every event of every app passes here.
 
 auth → decode with a limit → split into items → one outcome for each → append to the spool → 200. The answer is sent
-after the append is on disk. Payloads are not parsed here. Source of paths, codes and headers: getsentry/relay and
-develop.sentry.dev, read 2026-11, checked against real SDKs.
+after the append is on disk. Payloads are not parsed here. What stands at which path is said in `endpoints`.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import re
 import uuid
-import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
@@ -22,18 +17,31 @@ import structlog
 
 from ukemi.collector.core.clock import Clock
 from ukemi.collector.core.outcome import Outcome, OutcomeCount, OutcomeKind
-from ukemi.collector.ingest.admission import LANES, Limits, Usage, admit, category_of, seconds_to_next_minute
+from ukemi.collector.ingest.admission import (
+    LANES,
+    PRESSURE_RETRY_S,
+    Limits,
+    Pressure,
+    Usage,
+    admit,
+    category_of,
+    pressure,
+    seconds_to_next_minute,
+)
+from ukemi.collector.ingest.endpoints import Answer, Endpoint, Incoming, find, flat
 from ukemi.collector.ingest.keys import CachedKeys, Key, KeySource
 from ukemi.collector.settings import Settings
 from ukemi.collector.spool.errors import SpoolError, SpoolFull
+from ukemi.collector.spool.gauge import Fill
 from ukemi.collector.spool.item import OUTCOMES_ITEM, ItemContext, Lane, SpoolItem
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.protocol.auth import read_auth
 from ukemi.protocol.compression import Decoder
 from ukemi.protocol.dsn import read_dsn
-from ukemi.protocol.envelope import Envelope, EnvelopeHeader, Item, ItemHeader, parse_envelope, read_event_id
-from ukemi.protocol.errors import AuthError, BadDsn, NoKey, ProtocolError, TooLarge
-from ukemi.protocol.rate_limits import write_rate_limits
+from ukemi.protocol.envelope import Envelope, Item, read_event_id
+from ukemi.protocol.errors import AuthError, BadDsn, NoKey, ProtocolError, TooLarge, WrongType
+from ukemi.protocol.quantities import quantities
+from ukemi.protocol.rate_limits import RateLimit, write_rate_limits
 
 log = structlog.get_logger("ukemi.ingest")
 
@@ -45,14 +53,13 @@ FLUSH_OUTCOMES_S: Final = 1.0
 MAX_PASSED_OVER: Final = 16 << 20
 """Bytes of a refused body that are still taken from the client, so that it reads the answer."""
 PASS_OVER_S: Final = 5.0
-_PATH = re.compile(r"^/api/(?:(\d{1,9})/)?(envelope|store)/?$")
 _CORS: Final = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-sentry-error, x-sentry-rate-limits, retry-after"),
 ]
 _PREFLIGHT: Final = [
     *_CORS,
-    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (
         b"access-control-allow-headers",
         (
@@ -97,11 +104,25 @@ class _Body:
 
 
 class IngestApp:
-    def __init__(self, spool: SpoolWriter, keys: KeySource, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        spool: SpoolWriter,
+        keys: KeySource,
+        settings: Settings,
+        clock: Clock,
+        measure: Callable[[], Fill] | None = None,
+    ) -> None:
+        """
+        Args:
+            measure: says how full the spool is, asked once a second. May block.
+        """
         self._spool = spool
         self._keys = CachedKeys(keys)
         self._max_envelope_bytes = settings.max_envelope_bytes
-        self._limits = Limits(item_bytes=settings.max_item_bytes, events_per_minute=settings.events_per_minute)
+        self._max_spool_bytes = settings.max_spool_bytes
+        self._limits = Limits(settings.max_item_bytes, settings.max_attachment_bytes, settings.per_minute)
+        self._measure = measure
+        self._pressed = Pressure.NONE
         self._clock = clock
         self._usage = Usage()
         self._refused: Counter[tuple[int, str, OutcomeKind, str]] = Counter()
@@ -122,49 +143,62 @@ class IngestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        headers: list[tuple[bytes, bytes]] = []
         try:
-            status, body, headers = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive)
         except Refusal as refusal:
             error = refusal.detail.encode("ascii", "replace").replace(b"\n", b" ")
-            status, headers = refusal.status, [*refusal.headers, (b"x-sentry-error", error)]
-            body = {"detail": refusal.detail, "causes": []}
-        encoded = b"" if body is None else msgspec.json.encode(body)
-        kind = [] if body is None else [(b"content-type", b"application/json")]
+            headers = [*refusal.headers, (b"x-sentry-error", error)]
+            body = msgspec.json.encode({"detail": refusal.detail, "causes": []})
+            answer = Answer(refusal.status, "application/json", body)
         base = _PREFLIGHT if scope["method"] == "OPTIONS" else _CORS
-        length = (b"content-length", str(len(encoded)).encode())
-        await send({"type": "http.response.start", "status": status, "headers": [*base, *kind, length, *headers]})
-        await send({"type": "http.response.body", "body": encoded})
+        kind = [(b"content-type", answer.content_type.encode())] if answer.content_type else []
+        length = (b"content-length", str(len(answer.body)).encode())
+        start = {"type": "http.response.start", "status": answer.status, "headers": [*base, *kind, length, *headers]}
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, object, list[tuple[bytes, bytes]]]:
-        match = _PATH.match(re.sub("/{2,}", "/", scope["path"]))
-        if not match:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        found = find(scope["path"])
+        if not found:
             raise Refusal(404, "There is no such endpoint. SDKs post to /api/PROJECT/envelope/.")
+        endpoint, parts = found
         if scope["method"] == "OPTIONS":
-            return 200, None, []
-        if scope["method"] != "POST":
-            raise Refusal(405, "Only POST is allowed here.", [(b"allow", b"POST, OPTIONS")])
+            return Answer(200)
+        if scope["method"] not in endpoint.methods:
+            allowed = ", ".join((*endpoint.methods, "OPTIONS"))
+            raise Refusal(405, f"Only {allowed} are allowed here.", [(b"allow", allowed.encode())])
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
-        is_store = match[2] == "store"
-        # A wrong key is refused before its body is read, wherever the key stands outside the body.
         try:
+            fields = flat(query) if query else {}
+            # A wrong key is refused before its body is read, wherever the key stands outside the body.
             with contextlib.suppress(NoKey):
-                await self._find_key(read_auth(headers, query).public_key, match[1])
+                early = read_auth(headers, query, fields.get("dsn"), parts.get("key"))
+                await self._find_key(early.public_key, parts.get("project"))
         except AuthError as error:
             raise Refusal(401, str(error)) from error
+        except ProtocolError as error:
+            raise Refusal(400, str(error)) from error
         body = await self._read_body(receive, headers.get("content-encoding", ""))
+        incoming = Incoming(
+            scope["method"], parts, fields, headers.get("content-type", ""), body, self._max_envelope_bytes
+        )
         try:
-            envelope = _read_store(body, self._max_envelope_bytes) if is_store else parse_envelope(_not_empty(body))
-            auth = read_auth(headers, query, envelope.header.dsn)
+            envelope = endpoint.read(incoming)
+            auth = read_auth(headers, query, envelope.header.dsn or fields.get("dsn"), parts.get("key"))
         except AuthError as error:
             raise Refusal(401, str(error)) from error
         except TooLarge as error:
             raise Refusal(413, str(error)) from error
+        except WrongType as error:
+            raise Refusal(415, str(error)) from error
         except ProtocolError as error:
             raise Refusal(400, str(error)) from error
-        key = await self._find_key(auth.public_key, match[1])
+        key = await self._find_key(auth.public_key, parts.get("project"))
         _check_dsn(envelope.header.dsn, key)
-        return await self._accept(envelope, key, auth.client, headers.get("user-agent", ""), scope)
+        event_id = await self._accept(endpoint, envelope, key, auth.client, headers.get("user-agent", ""), scope)
+        return endpoint.answer(incoming, event_id)
 
     async def _find_key(self, public_key: str, project: str | None) -> Key:
         key = await self._keys.lookup(public_key)
@@ -191,71 +225,101 @@ class IngestApp:
         return b"".join(parts)
 
     async def _accept(
-        self, envelope: Envelope, key: Key, client: str, user_agent: str, scope: Scope
-    ) -> tuple[int, object, list[tuple[bytes, bytes]]]:
+        self, endpoint: Endpoint, envelope: Envelope, key: Key, client: str, user_agent: str, scope: Scope
+    ) -> str | None:
+        """Give every item its outcome and keep what is accepted. Returns the id of the event that was made or named."""
         now_us = self._clock.now_us()
-        event_id = envelope.header.event_id or _id_in_payload(envelope) or uuid.uuid4().hex
+        given_id = envelope.header.event_id or _id_in_payload(envelope)
+        event_id = given_id or uuid.uuid4().hex
         sdk = envelope.header.sdk
-        kept: list[SpoolItem] = []
-        limited: set[str] = set()
-        for item in envelope.items:
-            used = self._usage.accepted(key.project_id, now_us)
-            outcome = admit(item.header.type, len(item.payload), key.kind, self._limits, used)
+        kept: list[tuple[Item, SpoolItem]] = []
+        limits: list[RateLimit] = []
+        of_event: Outcome | None = None
+        reports = 0
+        # What belongs to an event shares its fate, so it comes after it.
+        for item in sorted(envelope.items, key=lambda item: item.header.type == "attachment"):
+            item_type = _kind(item)
+            outcome = self._admit(item_type, item, key, now_us)
+            if item_type == "attachment" and outcome.kind == "accepted":
+                if of_event and of_event.kind != "accepted":
+                    outcome = of_event
+                elif given_id is None and of_event is None:
+                    outcome = Outcome("invalid", "no_event")
+            if item_type in _CARRIES_ATTACHMENTS:
+                of_event = outcome
             if outcome.kind != "accepted":
-                self._refuse(key.project_id, item.header.type, outcome)
+                self._refuse(key.project_id, item_type, item, outcome)
                 if outcome.kind == "rate_limited":
-                    limited.add(category_of(item.header.type))
+                    limits.append(_limit(category_of(item_type), outcome.reason, now_us))
                 continue
-            if item.header.type == "event":
-                self._usage.add(key.project_id, now_us)
+            self._usage.add(key.project_id, key.public_key, category_of(item_type), _units(item), now_us)
+            reports += item_type == "raw_security"
             context = ItemContext(
                 item_header=msgspec.Raw(item.raw_header),
                 sent_at=envelope.header.sent_at,
                 sdk=(f"{sdk.name}/{sdk.version}" if sdk else client)[:128],
                 user_agent=user_agent[:512],
                 client_ip=(scope.get("client") or ("", 0))[0],
+                sample_rate=envelope.header.sample_rate or "",
             )
-            kept.append(
-                SpoolItem(
-                    position=0,
-                    lane=LANES[item.header.type],
-                    received_us=now_us,
-                    project_id=key.project_id,
-                    key_kind=key.kind,
-                    item_type=item.header.type,
-                    event_id=event_id if item.header.type == "event" else "",
-                    context=msgspec.json.encode(context),
-                    payload=item.payload,
-                )
+            own_id = uuid.uuid4().hex if reports > 1 else event_id  # each report of a request is an event
+            spooled = SpoolItem(
+                position=0,
+                lane=LANES[item_type],
+                received_us=now_us,
+                project_id=key.project_id,
+                key_kind=key.kind,
+                item_type=item_type,
+                event_id=own_id if item_type in _IDENTIFIED else "",
+                context=msgspec.json.encode(context),
+                payload=item.payload,
             )
+            kept.append((item, spooled))
         if kept:
-            await self._append(kept, key.project_id)
-        if limited:
-            raise _too_many(seconds_to_next_minute(now_us), limited, "project_minute")
+            await self._append(endpoint, kept)
+        if limits and endpoint.is_told_to_wait:
+            raise _too_many(limits)
         makes_event = any(item.header.type in _MAKES_EVENT for item in envelope.items)
-        return 200, {"id": event_id} if makes_event or envelope.header.event_id else {}, []
+        return event_id if makes_event or envelope.header.event_id else None
 
-    async def _append(self, items: list[SpoolItem], project_id: int) -> None:
+    def _admit(self, item_type: str, item: Item, key: Key, now_us: int) -> Outcome:
+        return admit(
+            item_type,
+            len(item.payload),
+            key.kind,
+            self._limits,
+            key_limits=key.limits,
+            used=self._usage.accepted(key.project_id, key.public_key, category_of(item_type), now_us),
+            pressed=self._pressed,
+        )
+
+    async def _append(self, endpoint: Endpoint, items: list[tuple[Item, SpoolItem]]) -> None:
         try:
-            await self._spool.append(items)
+            await self._spool.append([spooled for _, spooled in items])
         except SpoolFull as error:
-            for item in items:
-                self._refuse(project_id, item.item_type, Outcome("rate_limited", "spool_full"))
+            for item, spooled in items:
+                self._refuse(spooled.project_id, spooled.item_type, item, Outcome("rate_limited", "spool_full"))
             log.warning("spool is full", items=len(items))
-            raise _too_many(
-                60, {category_of(i.item_type) for i in items} - {"internal"} or {"error"}, "full"
-            ) from error
+            if not endpoint.is_told_to_wait:
+                return
+            # Loss reports have no category that an SDK would look up; somebody must be told to wait all the same.
+            categories = {category_of(spooled.item_type) for _, spooled in items} - {"internal"} or {"error"}
+            raise _too_many([RateLimit(60, category, "project", "spool_full") for category in categories]) from error
         except SpoolError as error:
             log.exception("spool cannot be written")
             raise Refusal(503, "The collector cannot keep the envelope at the moment.") from error
 
-    def _refuse(self, project_id: int, item_type: str, outcome: Outcome) -> None:
-        self._refused[project_id, category_of(item_type), outcome.kind, outcome.reason] += 1
+    def _refuse(self, project_id: int, item_type: str, item: Item, outcome: Outcome) -> None:
+        for category, quantity in quantities(item_type, item.payload, item.header.item_count):
+            self._refused[project_id, category, outcome.kind, outcome.reason] += quantity
 
     async def _flush_outcomes_forever(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_OUTCOMES_S)
             await self._flush_outcomes()
+            if self._measure:
+                fill = await asyncio.to_thread(self._measure)
+                self._pressed = pressure(fill, self._max_spool_bytes, self._clock.now_us())
 
     async def _flush_outcomes(self) -> None:
         """Hand the refused items' outcomes to digest. While the spool is full they wait here and go on adding up."""
@@ -278,7 +342,21 @@ class IngestApp:
             self._refused += refused
 
 
-_MAKES_EVENT: Final = {"event", "transaction", "feedback", "security", "user_report"}
+_MAKES_EVENT: Final = {"event", "transaction", "feedback", "security", "raw_security", "user_report", "minidump"}
+_CARRIES_ATTACHMENTS: Final = {"event", "feedback", "transaction"}
+_IDENTIFIED: Final = {"event", "feedback", "transaction", "raw_security", "attachment"}
+"""What is stored under the id of the event."""
+
+
+def _kind(item: Item) -> str:
+    """The item's type; a crash dump that comes as attachment is what it is."""
+    is_dump = item.header.type == "attachment" and item.header.attachment_type == "event.minidump"
+    return "minidump" if is_dump else item.header.type
+
+
+def _units(item: Item) -> int:
+    """How much an item uses up of a limit: spans of a container count each, as far as its header tells."""
+    return max(1, min(item.header.item_count or 1, len(item.payload))) if item.header.type == "span" else 1
 
 
 def _check_dsn(dsn: str | None, key: Key) -> None:
@@ -300,37 +378,30 @@ class _Identified(msgspec.Struct):
 def _id_in_payload(envelope: Envelope) -> str | None:
     """The event's own id, where the envelope's header has none: clients and digest must know it by the same."""
     for item in envelope.items:
-        if item.header.type == "event":
+        if item.header.type in _CARRIES_ATTACHMENTS:
             with contextlib.suppress(msgspec.DecodeError):
                 return read_event_id(msgspec.json.decode(item.payload, type=_Identified).event_id)
     return None
 
 
-def _not_empty(body: bytes) -> bytes:
-    if not body.strip():
-        raise Refusal(400, "The body is empty; an envelope was expected.")
-    return body
+def _limit(category: str, reason: str, now_us: int) -> RateLimit:
+    match reason:
+        case "key_minute":
+            return RateLimit(seconds_to_next_minute(now_us), category, "key", reason)
+        case "project_minute":
+            return RateLimit(seconds_to_next_minute(now_us), category, "project", reason)
+        case _:
+            return RateLimit(PRESSURE_RETRY_S, category, "project", reason)
 
 
-def _read_store(body: bytes, max_bytes: int) -> Envelope:
-    """The legacy endpoint: one event as JSON, perhaps deflated and in base64."""
-    payload = _not_empty(body).strip()
-    if not payload.startswith(b"{"):
-        try:
-            decoder = Decoder("deflate", max_bytes)
-            payload = b"".join(decoder.feed(base64.b64decode(payload, validate=True)))
-        except (binascii.Error, zlib.error) as error:
-            raise Refusal(400, "The body is neither JSON nor base64 of deflated JSON.") from error
-    header = ItemHeader(type="event")
-    return Envelope(EnvelopeHeader(), [Item(header, b'{"type":"event"}', payload)])
-
-
-def _too_many(retry_after_s: int, categories: Iterable[str], reason: str) -> Refusal:
+def _too_many(limits: Iterable[RateLimit]) -> Refusal:
+    told = list(limits)
+    retry_after_s = max(limit.retry_after_s for limit in told)
     return Refusal(
         429,
         "Too many items; hold back for a while.",
         [
             (b"retry-after", str(retry_after_s).encode()),
-            (b"x-sentry-rate-limits", write_rate_limits(retry_after_s, categories, reason).encode()),
+            (b"x-sentry-rate-limits", write_rate_limits(told).encode()),
         ],
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from ukemi.collector.store import projects
 from ukemi.collector.store.database import Database
+from ukemi.protocol.vocabulary import Category
 
 KEY_TTL_S: Final = 2.0
 """A new key works, and a disabled one stops working, within this time."""
@@ -20,6 +21,8 @@ class Key(msgspec.Struct, frozen=True):
     kind: str
     """server | browser"""
     is_enabled: bool
+    limits: dict[Category, int] = {}
+    """Items of a category accepted per minute from this key, beside those of its project."""
 
 
 class KeySource(Protocol):
@@ -36,7 +39,7 @@ class StoredKeys:
     def lookup(self, public_key: str) -> Key | None:
         with self._database.read() as tx:
             key = projects.key_by_public(tx, public_key)
-        return Key(key.project_id, key.public_key, key.kind, key.is_enabled) if key else None
+        return Key(key.project_id, key.public_key, key.kind, key.is_enabled, key.limits) if key else None
 
 
 class CachedKeys:

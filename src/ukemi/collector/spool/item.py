@@ -11,6 +11,8 @@ class Lane(IntEnum):
     SIGNALS = 0
     """Request counts, loss reports, outcomes: few, small, and what alerts stand on."""
     EVENTS = 1
+    SAMPLES = 2
+    """Transactions and spans: many, and the first to be refused when too much waits."""
 
 
 OUTCOMES_ITEM = "ukemi_outcomes"
@@ -26,6 +28,8 @@ class ItemContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """`name/version` as the client called itself."""
     user_agent: str = ""
     client_ip: str = ""
+    sample_rate: str = ""
+    """Share of such traces that the client sends, as the envelope's header says."""
 
 
 class SpoolItem(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -29,6 +31,8 @@ class ClientKey(msgspec.Struct, frozen=True):
     """server | browser"""
     is_enabled: bool
     created_us: int
+    limits: dict[str, int] = {}
+    """Items of a category accepted per minute from this key, beside those of its project."""
 
 
 _PROJECT = [schema.project.c[name] for name in Project.__struct_fields__]
@@ -107,7 +111,8 @@ def create_key(tx: Tx, project_id: int, kind: str, now_us: int) -> ClientKey:
     if not tx.execute(sa.select(schema.project.c.id).where(schema.project.c.id == project_id)).first():
         raise NotFound(f"There is no project {project_id}. See: ukemi project list")
     key = ClientKey(project_id, secrets.token_hex(16), kind, True, now_us)
-    tx.execute(sa.insert(schema.client_key).values(msgspec.structs.asdict(key)))
+    row = msgspec.structs.asdict(key) | {"limits": "{}"}
+    tx.execute(sa.insert(schema.client_key).values(row))
     return key
 
 
@@ -118,12 +123,12 @@ def keys(tx: Tx, project_id: int | None = None) -> list[ClientKey]:
     )
     if project_id is not None:
         query = query.where(schema.client_key.c.project_id == project_id)
-    return [ClientKey(**row) for row in tx.execute(query).mappings()]
+    return [_key(row) for row in tx.execute(query).mappings()]
 
 
 def key_by_public(tx: Tx, public_key: str) -> ClientKey | None:
     row = tx.execute(sa.select(*_KEY).where(schema.client_key.c.public_key == public_key)).mappings().first()
-    return ClientKey(**row) if row else None
+    return _key(row) if row else None
 
 
 def disable_key(tx: Tx, project_id: int, public_key: str) -> None:
@@ -137,9 +142,28 @@ def disable_key(tx: Tx, project_id: int, public_key: str) -> None:
         raise NotFound(f"Project {project_id} has no such key. See: ukemi key list {project_id}")
 
 
+def limit_key(tx: Tx, project_id: int, public_key: str, category: str, per_minute: int | None) -> ClientKey:
+    """
+    Let a key have only so many items of a category accepted per minute; None lifts the limit.
+
+    Raises:
+        NotFound: the project has no such key.
+    """
+    key = key_by_public(tx, public_key)
+    if key is None or key.project_id != project_id:
+        raise NotFound(f"Project {project_id} has no such key. See: ukemi key list {project_id}")
+    limits = {name: count for name, count in key.limits.items() if name != category}
+    if per_minute is not None:
+        limits[category] = per_minute
+    table = schema.client_key
+    mine = sa.and_(table.c.project_id == project_id, table.c.public_key == public_key)
+    tx.execute(sa.update(table).where(mine).values(limits=msgspec.json.encode(limits).decode()))
+    return msgspec.structs.replace(key, limits=limits)
+
+
 def rotate_key(tx: Tx, project_id: int, public_key: str, now_us: int) -> ClientKey:
     """
-    A new key of the same kind; the old one goes on working until it is disabled.
+    A new key of the same kind and limits; the old one goes on working until it is disabled.
 
     Raises:
         NotFound: the project has no such key.
@@ -147,4 +171,11 @@ def rotate_key(tx: Tx, project_id: int, public_key: str, now_us: int) -> ClientK
     old = key_by_public(tx, public_key)
     if old is None or old.project_id != project_id:
         raise NotFound(f"Project {project_id} has no such key. See: ukemi key list {project_id}")
-    return create_key(tx, project_id, old.kind, now_us)
+    new = create_key(tx, project_id, old.kind, now_us)
+    for category, per_minute in old.limits.items():
+        new = limit_key(tx, project_id, new.public_key, category, per_minute)
+    return new
+
+
+def _key(row: Mapping[Any, Any]) -> ClientKey:
+    return ClientKey(**{**row, "limits": msgspec.json.decode(row["limits"])})

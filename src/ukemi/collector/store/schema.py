@@ -335,6 +335,9 @@ session_state = Table(
     Column("sid", LargeBinary, primary_key=True),  # 16 bytes; individual sessions only
     Column("sequence", BigInteger, nullable=False),  # of the newest message
     Column("is_started", Boolean, nullable=False),  # whether `started` counts it
+    Column(
+        "status", Text, nullable=False
+    ),  # as its newest message says: ok | exited | errored | unhandled | crashed | abnormal
     Column("ending", Text, nullable=False),  # the column of session_count that counts it, "" for none yet
     Column("counted_us", BigInteger, nullable=False),  # receipt of what `ending` was counted for
     Column("environment", Text, nullable=False),

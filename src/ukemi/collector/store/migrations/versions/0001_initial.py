@@ -398,6 +398,7 @@ def upgrade() -> None:
         sa.Column("sid", sa.LargeBinary(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("is_started", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("ending", sa.Text(), nullable=False),
         sa.Column("counted_us", sa.BigInteger(), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
