@@ -9,10 +9,13 @@ from itertools import accumulate, count
 from typing import Any, Final, NamedTuple
 
 from ukemi.privacy.identity import hash_identity, is_hashed
+from ukemi.privacy.judging import says_nothing
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
-from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, is_card_number, says_nothing, source_values
+from ukemi.privacy.patterns import FINDERS, SUSPICIOUS
 from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
+from ukemi.privacy.shapes import is_card_number
+from ukemi.privacy.values import source_values
 
 Remarks = dict[str, Any]
 """In the shape of Sentry's `_meta`: mirrors the tree; at each place the key "" says what was done there."""

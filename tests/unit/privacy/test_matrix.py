@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 import pytest
 
 from ukemi.privacy import Rules, scrub
-from ukemi.privacy.patterns import is_card_number
+from ukemi.privacy.shapes import is_card_number
 
 
 @dataclass(frozen=True)

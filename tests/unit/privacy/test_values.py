@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ukemi.privacy import DEFAULT_RULES, FILTERED, Rules, scrub_text
 from ukemi.privacy.keys import _SECRET_PHRASES, _SECRET_WORDS
-from ukemi.privacy.patterns import is_card_number
+from ukemi.privacy.shapes import is_card_number
 
 HASHING = Rules(hash_key=b"a key")
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl"

@@ -1,0 +1,85 @@
+"""What a value says under its key: whether it is a secret, or only says that there is one."""
+
+import re
+from typing import Final
+
+from ukemi.privacy.identity import hash_identity
+from ukemi.privacy.keys import is_identity_key, is_secret_key, words_of
+from ukemi.privacy.rules import FILTERED, Rules
+
+NO_VALUES: Final = frozenset(
+    # what a sentence goes on with, after the name of a secret
+    "a an the this that these those your our his her its their my is are was were be been has have had do does did will would "
+    "shall should can could may might must cannot not no nor neither to of in on at by for from with without into onto via per and "
+    "or but if when while because as than then so too also only again already still never always either both which who whose "
+    # what is said of one that is not there or not good
+    "true false none null nil undefined required missing invalid valid empty blank expired wrong incorrect unknown failed ok okay "
+    "rejected refused denied accepted changed unchanged reset updated revoked mismatch mismatched absent optional disabled enabled "
+    "unsupported malformed unauthorized forbidden removed redacted filtered hidden masked set unset given field value ensure string "
+    "please error failure success successful n/a yes see eof unexpected closed open opened declined started ended stopped found "
+    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped".split()
+)
+"""What stands after a secret's key when the secret does not: the closed classes of English words, and states."""
+TYPES: Final = frozenset(
+    "str int float bool bytes bytearray object any dict list tuple set none optional union annotated string number integer boolean "
+    "secretstr secretbytes emailstr".split()
+)
+"""Types of Python and of JSON schemas: `password: str`."""
+SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey"})
+PLACEHOLDER: Final = re.compile(
+    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{(?:[A-Za-z_.!:\[\]()]*|\d)\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|Ellipsis"""
+)
+"""Where a value will be put, or was hidden: `%s`, `{token}`, `$1`, `?`, `***`."""
+OBJECT: Final = re.compile(
+    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>|<[a-z_-]+(?: [a-z_-]+){0,4}>"""
+)
+"""How Python shows an object that says nothing of itself."""
+ALGORITHMS: Final = re.compile(
+    r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
+)
+"""Words with digits in them that are no secrets: `base64`, `HS256`, `v2`, `OAuth2`."""
+REMOVED: Final = ("[email]", "[ip]")
+"""Stand for addresses when there is no key to hash them with."""
+NO_IDENTITY: Final = re.compile(r"""[\\"']*+(?:hmac:|[{\[<])""")
+"""A hash already, or a nested structure."""
+
+
+def judge(key: str, value: str, rules: Rules) -> str | None:
+    """What shall stand for `value` under `key`; None leaves it."""
+    bare = value.strip("\\\"'")
+    if not bare or FILTERED.startswith(bare) or says_nothing(bare):
+        return None
+    if (bare[0] == ":" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
+        return None  # a parameter of SQL; what a language model counts
+    if rules.names_secret(key):
+        return None if bare.lower().rstrip(".:!") in NO_VALUES | SCHEMES else FILTERED
+    if is_identity_key(key) and value == bare:
+        # `email: delivered`, `Login: 3 attempts left`
+        is_word = bare.isascii() and bare.isalpha() and words_of(key)[-1] in ("email", "emails", "mail")
+        if is_word or (bare.isdigit() and len(bare) < 3):
+            return None
+    is_value = not NO_IDENTITY.match(bare) and "=" not in bare and bare.lower().rstrip(".:!") not in NO_VALUES
+    return identity(bare.strip("()"), rules) if is_identity_key(key) and is_value else None
+
+
+def is_telling(name: str) -> bool:
+    """Whether a name says that a secret or an identity stands under it."""
+    return is_secret_key(name) or is_identity_key(name)
+
+
+def says_nothing(value: str) -> bool:
+    """Whether a value stands for one that is not there: a placeholder, a mask, a type, an object without a repr."""
+    return (
+        bool(PLACEHOLDER.fullmatch(value) or OBJECT.fullmatch(value))
+        or value.lower() in TYPES
+        or not any(map(str.isalnum, value))
+    )
+
+
+def is_random(word: str) -> bool:
+    """Letters and digits mixed, as in no word of a sentence."""
+    return any(c.isdigit() for c in word) and any(c.isalpha() for c in word) and not ALGORITHMS.fullmatch(word)
+
+
+def identity(text: str, rules: Rules, removed: str = FILTERED) -> str:
+    return hash_identity(text, rules.hash_key) if rules.hash_key else removed

@@ -1,0 +1,68 @@
+"""Secrets that are told: in sentences, headers, command lines, statements and forms, where no plain pair names them."""
+
+import re
+from typing import Any, Final
+
+from ukemi.privacy.judging import NO_VALUES, PLACEHOLDER, SCHEMES, TYPES, is_random, judge
+from ukemi.privacy.keys import is_identity_key
+from ukemi.privacy.rules import FILTERED, Rules
+
+_SQL_WORD: Final = re.compile(r"[A-Za-z_]\w+", re.ASCII)
+
+
+def told_in_a_sentence(match: Any, _rules: Rules) -> str | None:
+    """`with password hunter2`: only what no sentence would go on with."""
+    word = match.group(3)
+    return f"{match.group(1)}{match.group(2)}{FILTERED}" if is_random(word) else None
+
+
+def option(match: Any, rules: Rules) -> str | None:
+    """`--password hunter2` of a command line; `--token TOKEN` of its manual stays."""
+    key, value = match.group(2), match.group(4)
+    bare = value.strip("\\\"'")
+    if rules.names_secret(bare) and bare == bare.upper():
+        return None
+    replacement = judge(key, value, rules)
+    return None if replacement is None else f"{match.group(1)}{key}{match.group(3)}{replacement}"
+
+
+def after_option(match: Any, _rules: Rules) -> str:
+    return f"{match.group(1)}{FILTERED}"
+
+
+def quoted_after(match: Any, rules: Rules) -> str | None:
+    """`WITH PASSWORD 'hunter2'`, `IDENTIFIED BY 'hunter2'`: the words of a statement, or of a sentence."""
+    replacement = judge("password", match.group(4), rules)
+    return None if replacement is None else f"{match.group(2)}{match.group(3)}{replacement}"
+
+
+def parameters(match: Any, rules: Rules) -> str | None:
+    """Parameters of a failed statement as SQLAlchemy shows them, without names: all go when the statement names a secret."""
+    is_wanted = any(rules.names_secret(word) or is_identity_key(word) for word in _SQL_WORD.findall(match.group(2)))
+    return f"{match.group(1)}{match.group(2)}{match.group(3)}({FILTERED})]" if is_wanted else None
+
+
+def row(match: Any, _rules: Rules) -> str:
+    return f"{match.group(1)}({FILTERED})"
+
+
+def key_and_value(match: Any, rules: Rules) -> str | None:
+    """`password is …`, and the like: judged by the key, as if it stood in the tree."""
+    replacement = judge(match.group(2), match.group(4), rules)
+    return None if replacement is None else f"{match.group(1)}{match.group(2)}{match.group(3)}{replacement}"
+
+
+def pair(match: Any, rules: Rules) -> str | None:
+    """`('authorization', '…')`: the first names the second."""
+    replaced = key_and_value(match, rules)
+    return None if replaced is None else f"{replaced}{match.group(5)}"
+
+
+def header(match: Any, rules: Rules) -> str | None:
+    """`Authorization: Scheme TOKEN` and `Cookie: a=1; b=2`: longer than a value elsewhere."""
+    words = match.group(4).split()
+    is_prefix = words[-1] in "bfruBFRU" and match.string[match.end(4) : match.end(4) + 1] in ('"', "'")
+    is_scheme_alone = len(words) == 1 and words[0].lower() in SCHEMES
+    if words[0].lower() in NO_VALUES | TYPES or is_prefix or is_scheme_alone or PLACEHOLDER.fullmatch(words[-1]):
+        return None
+    return key_and_value(match, rules)
