@@ -18,6 +18,14 @@ SEES: dict[str, set[str]] = {
     "ukemi.collector.settings": set(),
     "ukemi.collector.logs": set(),
     "ukemi.collector.lock": set(),
+    "ukemi.collector.metrics": set(),
+    "ukemi.collector.health": {
+        "ukemi.collector.metrics",
+        "ukemi.collector.settings",
+        "ukemi.collector.core",
+        "ukemi.collector.store",
+        "ukemi.collector.spool",
+    },
     "ukemi.collector.core": {"ukemi.protocol"},
     "ukemi.collector.store": {"ukemi.collector.core", "ukemi.protocol"},
     "ukemi.collector.spool": {"ukemi.collector.core"},
@@ -25,6 +33,7 @@ SEES: dict[str, set[str]] = {
         f"ukemi.collector.{stage}": {
             "ukemi.privacy",
             "ukemi.protocol",
+            "ukemi.collector.metrics",
             "ukemi.collector.settings",
             "ukemi.collector.core",
             "ukemi.collector.store",
@@ -43,6 +52,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "alembic": ("ukemi.collector.store",),
     "psycopg": ("ukemi.collector.store",),
     "jinja2": ("ukemi.collector.web",),
+    "prometheus_client": ("ukemi.collector.metrics",),  # so every metric is declared there
     "httpx": ("ukemi.collector.notify", "ukemi.cli"),
     "sentry_sdk": ("ukemi.sdk", "ukemi.cli"),
     "starlette": ("ukemi.sdk", "ukemi.collector.web", "ukemi.collector.ingest", "ukemi.collector.processes"),

@@ -15,10 +15,12 @@ import zstandard
 
 from tests.contract.running_ingest import RunningIngest
 from ukemi.collector.ingest.app import MAX_PASSED_OVER
+from ukemi.collector.ingest.keys import CachedKeys, Key, StoredKeys
 from ukemi.collector.spool.item import Lane
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.store import projects
 from ukemi.collector.store.database import Database
+from ukemi.collector.store.errors import StoreError, Unreachable
 from ukemi.collector.store.projects import Project
 from ukemi.protocol.compression import Decoder
 from ukemi.protocol.errors import TooLarge
@@ -438,3 +440,40 @@ def test_the_app_answers_as_ever_after_all_that_strangers_tried(
     answer = ingest.post(EVENT, **auth(key))
     assert (answer.status_code, answer.json()) == (200, {"id": EVENT_ID})
     assert ingest.spooled("event_id") == [(EVENT_ID,)]
+
+
+def test_known_keys_go_on_working_while_the_database_is_away() -> None:
+    """SDKs never retry a 5xx, and the spool takes envelopes without the database."""
+    key = Key(1, "a" * 32, "server", is_enabled=True)
+
+    class Source:
+        is_away = False
+
+        def lookup(self, public_key: str) -> Key | None:
+            if self.is_away:
+                raise Unreachable("gone")
+            return key if public_key == key.public_key else None
+
+    source = Source()
+    keys = CachedKeys(source, ttl_s=0.0)
+    assert asyncio.run(keys.lookup(key.public_key)) == key
+    source.is_away = True
+    assert asyncio.run(keys.lookup(key.public_key)) == key
+    with pytest.raises(StoreError):
+        asyncio.run(keys.lookup("b" * 32))
+    source.is_away = False
+    assert asyncio.run(keys.lookup("b" * 32)) is None
+
+
+def test_a_key_that_cannot_be_looked_up_is_a_503(
+    start_ingest: Callable[..., RunningIngest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest = start_ingest()
+
+    def away(_self: StoredKeys, _key: str) -> Key | None:
+        raise Unreachable("gone")
+
+    monkeypatch.setattr(StoredKeys, "lookup", away)
+    answer = ingest.post(b"{}\n", f"/api/1/envelope/?sentry_key={'a' * 32}")
+    assert answer.status_code == 503
+    assert "client key" in answer.json()["detail"]

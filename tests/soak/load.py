@@ -57,6 +57,8 @@ class Load:
 
     def __init__(self, host: str, port: int, project: str, key: str, count: int, seed: int) -> None:
         self.ledger = Ledger()
+        self.is_held = False
+        """While True nothing is sent."""
         self.host, self.port, self.project, self.key, self.count = host, port, project, key, count
         self._random = random.Random(seed)
         self._recent: deque[tuple[str, bytes]] = deque(maxlen=200)
@@ -78,6 +80,9 @@ class Load:
     async def _client(self) -> None:
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         while not self.is_done:
+            if self.is_held:
+                await asyncio.sleep(0.2)
+                continue
             envelope = self._next()
             try:
                 if connection is None:
@@ -213,7 +218,7 @@ def _event(choose: random.Random, event_id: str) -> dict[str, object]:
             "vars": {"basket": f"<Basket {choose.randrange(10**6)}>", "password": "correct horse"},
             "in_app": True,
         }
-        for depth in range(4)
+        for depth in range(3)
     ]
     error = {"type": f"Problem{issue}", "value": f"order {choose.randrange(10**6)}", "stacktrace": {"frames": frames}}
     return {

@@ -115,12 +115,14 @@ class Collector:
 
 @pytest.fixture
 def start_collector(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
-    """Start a collector; further settings as keyword arguments, `slack_url="…"` for UKEMI_SLACK_URL."""
+    """Start a collector; further settings as keyword arguments, `slack_url="…"` for UKEMI_SLACK_URL. Capitals stand for themselves."""
     started: list[Collector] = []
 
     def start(**settings: str) -> Collector:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UKEMI_")}
-        environment |= {f"UKEMI_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= {
+            name if name.isupper() else f"UKEMI_{name.upper()}": str(value) for name, value in settings.items()
+        }
         collector = Collector(tmp_path / f"data-{len(started)}", environment)
         started.append(collector)
         return collector

@@ -1,12 +1,16 @@
 """An acknowledged envelope is never lost and never counted twice, whichever process is killed."""
 
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
+ROOT = Path(__file__).parent.parent.parent
 UKEMI = [sys.executable, "-m", "ukemi.cli.main"]
 SENDER = Path(__file__).with_name("sender.py")
 
@@ -82,6 +86,78 @@ def test_a_restart_under_load_refuses_no_connection(collector, tmp_path, eventua
 
     assert lines(tmp_path / "refused") == []
     assert len(lines(tmp_path / "acknowledged")) == 1500
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A copy of ukemi that a test can install another version over."""
+    folder = tmp_path / "installed"
+    shutil.copytree(ROOT / "src", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_an_upgrade_under_load_refuses_no_connection(start_collector, installed, tmp_path, eventually):
+    """The supervisor, too, is replaced by the code that is installed now; its pid, socket and port stay."""
+    collector = start_collector(PYTHONPATH=str(installed))
+    sender = stream_errors(collector, 1500, tmp_path, "close")
+    eventually(lambda: len(lines(tmp_path / "acknowledged")) > 100, "the stream runs")
+    before = {name: child.pid for name, child in collector.children().items()}
+    package = installed / "ukemi"
+    replace(package / "cli" / "serve.py", '"collector starts"', '"collector starts anew"')
+    replace(package / "collector" / "health.py", '{"status": "ok",', '{"status": "newer",')
+
+    collector.process.send_signal(signal.SIGUSR2)
+
+    eventually(lambda: "collector starts anew" in collector.log.read_text(), "the new supervisor runs")
+    eventually(
+        lambda: len(now := collector.children()) == 2 and all(now[name].pid != pid for name, pid in before.items()),
+        "both processes are new",
+    )
+    eventually(lambda: httpx.get(f"{collector.url}/health/live").json()["status"] == "newer", "new code answers")
+    finish(sender)
+    assert lines(tmp_path / "refused") == []
+    assert len(lines(tmp_path / "acknowledged")) == 1500
+    acknowledged = set(lines(tmp_path / "acknowledged"))
+    eventually(
+        lambda: acknowledged == {row[0] for row in collector.rows("SELECT lower(hex(id)) FROM event")},
+        "every acknowledged event is stored",
+        90,
+    )
+    assert collector.process.poll() is None
+    collector.process.send_signal(signal.SIGHUP)  # the new one is a supervisor like any other
+    collector.kill("worker")
+    eventually(lambda: len(collector.children()) == 2, "it starts again what dies")
+    collector.process.terminate()
+    assert collector.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("breakage", ["code", "settings"])
+def test_a_version_that_would_not_start_leaves_the_old_one_at_work(
+    start_collector, installed, eventually, tmp_path, monkeypatch, breakage
+):
+    monkeypatch.chdir(tmp_path)
+    collector = start_collector(PYTHONPATH=str(installed))
+    eventually(
+        lambda: collector.log.read_text().count("process is ready") == 2, "both processes have loaded their code"
+    )
+    before = {name: child.pid for name, child in collector.children().items()}
+    if breakage == "code":
+        replace(installed / "ukemi" / "collector" / "ingest" / "app.py", "import asyncio", "import asynchrony")
+    else:
+        (tmp_path / "ukemi.toml").write_text("events_per_minute = -1\n")
+
+    collector.process.send_signal(signal.SIGUSR2)
+
+    eventually(lambda: "the old one stays" in collector.log.read_text(), "the log says why")
+    assert ("asynchrony" if breakage == "code" else "UKEMI_EVENTS_PER_MINUTE") in collector.log.read_text()
+    assert {name: child.pid for name, child in collector.children().items()} == before
+    assert httpx.get(f"{collector.url}/health").status_code == 200
 
 
 def test_a_second_ukemi_on_the_same_port_says_what_to_do(collector):

@@ -1,8 +1,11 @@
 """`ukemi serve`: prepare what is missing, print where to go, run until told to stop."""
 
 import os
+import sys
+from importlib.metadata import version
 from typing import Annotated
 
+import structlog
 import typer
 
 from ukemi.cli.context import DataDir, fail, load_settings, open_database
@@ -14,8 +17,10 @@ from ukemi.collector.processes import open_channels
 from ukemi.collector.settings import Settings
 from ukemi.collector.store import accounts, projects
 from ukemi.collector.store.database import Database
-from ukemi.collector.supervisor import Role, Supervisor, listen
+from ukemi.collector.supervisor import Handover, Role, Supervisor, listen
 from ukemi.protocol.dsn import write_dsn
+
+log = structlog.get_logger("ukemi.serve")
 
 OWNER = "owner@localhost"
 
@@ -29,18 +34,28 @@ def serve(
     only: Annotated[
         list[Role] | None, typer.Option(help="Run only this stage; may be given several times. Default: all stages.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only try: read settings and rules, migrate the database, and end.")
+    ] = False,
 ) -> None:
     """
     Run the collector: accept events, group them, judge alerts, notify, show pages.
 
     The first start creates the database, an owner (a one-time sign-in link is printed) and a first project (its DSNs
-    are printed). Stop with Ctrl-C; `kill -HUP` restarts the processes without refusing a connection.
+    are printed). Stop with Ctrl-C. Without refusing a connection, `kill -HUP` restarts the processes, and `kill -USR2`
+    goes over to the version of ukemi that is installed now.
     """
+    handover = Handover.take(os.environ)
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     logs.configure(settings.log_level)
     roles = list(only or Role)
-    listener = None
-    if Role.INGEST in roles or Role.WEB in roles:
+    if check:
+        with open_database(settings):
+            pass
+        _check_rules_and_channels(settings)
+        return
+    listener = handover.listener() if handover else None
+    if listener is None and (Role.INGEST in roles or Role.WEB in roles):
         try:
             listener = listen(settings.host, settings.port)
         except OSError as error:
@@ -48,11 +63,30 @@ def serve(
                 f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
                 "Perhaps ukemi is running already; choose another port with --port."
             )
+    if listener is not None:
         # The real port, for DSNs and links, when 0 was asked for.
         settings = load_settings(port=listener.getsockname()[1])
     with open_database(settings) as database:
         greeting = _prepare(database, settings)
     rules = _check_rules_and_channels(settings)
+    log.info(
+        "collector starts",
+        version=version("ukemi"),
+        pid=os.getpid(),
+        roles=[role.value for role in roles],
+        url=settings.public_url if listener else None,
+        data_dir=str(settings.data_dir),
+        database=database.url.render_as_string(hide_password=True),
+        is_upgrade=handover is not None,
+    )
+    command = [sys.executable, "-m", "ukemi.cli.main", *sys.argv[1:]]
+    supervisor = Supervisor(roles, listener, os.environ, command, handover)
+    if handover is None:
+        _greet(greeting, settings, rules, is_listening=listener is not None)
+    supervisor.run()
+
+
+def _greet(greeting: str, settings: Settings, rules: rules_file.RuleSet, *, is_listening: bool) -> None:
     typer.echo(greeting)
     if rules.is_nobody_told(os.environ):
         typer.secho(
@@ -60,9 +94,8 @@ def serve(
             "Set UKEMI_SLACK_URL, UKEMI_PAGERDUTY_ROUTING_KEY or UKEMI_WEBHOOK_URL and start again.",
             fg=typer.colors.YELLOW,
         )
-    if listener is not None:
+    if is_listening:
         typer.echo(f"ukemi is listening on {settings.public_url}")
-    Supervisor(roles, listener, os.environ).run()
 
 
 def _prepare(database: Database, settings: Settings) -> str:

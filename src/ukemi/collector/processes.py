@@ -24,7 +24,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ukemi.collector import logs
+from ukemi.collector import health, logs, metrics
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.alerts.rules_file import PagerDutyChannel, RuleSet, SlackChannel, WebhookChannel
 from ukemi.collector.alerts.worker import Alerts
@@ -56,6 +56,7 @@ DRAIN_S = 1.0
 IDLE_PAUSE_S = 0.05
 """Pause of a worker that found nothing to do: with it, an alert is at most this late."""
 FAILURE_PAUSE_S = 1.0
+HEARTBEAT_S = 1.0
 RETENTION_PAUSE_S = 300.0
 LOCK_TIMEOUT_S = 20.0
 """So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
@@ -116,16 +117,23 @@ class DrainingServer(uvicorn.Server):
 class HttpApp:
     """Sends what SDKs post to ingest and everything else to the pages."""
 
-    def __init__(self, ingest: ASGIApp | None, web: ASGIApp | None) -> None:
-        self._ingest, self._web = ingest, web
+    def __init__(self, ingest: ASGIApp | None, web: ASGIApp | None, health: ASGIApp) -> None:
+        self._ingest, self._web, self._health = ingest, web, health
         self.server: DrainingServer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._ingest if _INGEST_PATH.match(scope.get("path", "")) else self._web
+        path = scope.get("path", "")
+        is_envelope = _INGEST_PATH.match(path) is not None
+        app = self._ingest if is_envelope else self._health if path in health.PATHS else self._web
+        began_s = time.monotonic()
 
         async def send_closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self.server and self.server.is_draining:
-                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            if message["type"] == "http.response.start":
+                if is_envelope:
+                    metrics.envelopes.labels(message["status"]).inc()
+                    metrics.answer_seconds.observe(time.monotonic() - began_s)
+                if self.server and self.server.is_draining:
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
         if app is None:
@@ -149,7 +157,7 @@ async def run_http(
         if Role.WEB in roles
         else None
     )
-    app = HttpApp(ingest, web)
+    app = HttpApp(ingest, web, health.Health(database, settings, clock))
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, backlog=2048)
     app.server = server = DrainingServer(config)
     if ingest:
@@ -178,14 +186,33 @@ class Loop:
     def _run(self) -> None:
         clock = open_clock(os.environ)
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             try:
                 worked = self._step(clock)
             except Exception:  # the border of a stage: its rows are still there, so the next try does the work
                 log.exception("stage failed; trying again", stage=self._name, pause_s=FAILURE_PAUSE_S)
+                metrics.stage_failures.labels(self._name).inc()
                 self._stopping.wait(FAILURE_PAUSE_S)
                 continue
-            if not worked:
+            if worked:
+                metrics.stage_seconds.labels(self._name).observe(time.monotonic() - began_s)
+                metrics.stage_work.labels(self._name).inc(worked)
+            else:
                 self._stopping.wait(self._idle_pause_s)
+
+
+class Heartbeat:
+    """Writes the worker's metrics for the HTTP process, once a second: no news is bad news."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written_s = float("-inf")
+
+    def step(self, _clock: Clock) -> int:
+        if time.monotonic() - self._written_s >= HEARTBEAT_S:
+            self._written_s = time.monotonic()
+            health.write_worker_file(self._path)
+        return 0
 
 
 def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], None], follow: Callable[[], None]) -> None:
@@ -212,9 +239,10 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         )
     if Role.ALERTS in roles:
         steps.append(Alerts(database, rules, os.environ, settings.public_url).step)
-    if steps:
-        # One after the other, so that due alerts run between two batches however much waits in the spool.
-        loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
+    # With the stages, so that a worker which hangs in one of them falls silent.
+    steps.append(Heartbeat(health.worker_file(settings)).step)
+    # One after the other, so that due alerts run between two batches however much waits in the spool.
+    loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
     client = OutgoingClient(settings.outgoing_allow)
     notifier = Notifier(database, open_channels(rules, os.environ, client))
     if Role.NOTIFY in roles:
@@ -268,6 +296,8 @@ def pii_key(settings: Settings) -> bytes:
 def _retain(database: Database, clock: Clock, max_bytes: int | None, stopping: threading.Event) -> int:
     if deleted := retention.apply(database, clock.now_us(), max_bytes, stopping.wait):
         log.info("retention applied", deleted=deleted)
+        for table, rows in deleted.items():
+            metrics.retention_rows.labels(table).inc(rows)
     return 0
 
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     keep_errors_days: int = Field(90, gt=0, description="Days that a new project keeps its error events.")
     keep_performance_days: int = Field(
         30, gt=0, description="Days that a new project keeps request counts and other performance data."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics. Default: none, and then only this machine may see them."
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 

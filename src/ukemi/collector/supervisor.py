@@ -5,9 +5,13 @@ SDKs never retry an answer of 5xx or a refused connection, so a restart must not
 is made here, once, and inherited: while a process is away, connections wait in its backlog instead of being refused.
 
 Signals: TERM and INT stop everything after draining; HUP restarts the processes one after the other, HTTP without a gap.
+USR2 upgrades: the supervisor replaces itself by the code that is installed now (execve, so its pid stays), keeps socket
+and processes, and then restarts those. Before that the new code is tried out (`ukemi serve --check`), since a supervisor that
+cannot start would take everything down.
 """
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -15,9 +19,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, Protocol, Self
 
 import structlog
 
@@ -27,6 +32,8 @@ BACKLOG = 2048
 """Connections that wait while no process accepts. The kernel cuts it at net.core.somaxconn (4096 on today's Linux)."""
 STOP_TIMEOUT_S = 15.0
 READY_TIMEOUT_S = 30.0
+CHECK_TIMEOUT_S = 600.0
+"""For trying the new version in an upgrade, which also migrates the database."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STABLE_AFTER_S = 0.1, 5.0, 30.0
 _POLL_S = 0.1
 
@@ -65,13 +72,89 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class Process(Protocol):
+    """A child: of this program (a Popen), or taken over from the program that this process was before."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class Adopted:
+    """A child that was started before this process replaced its program. Only a parent may wait for a process, and we are."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self._code = -1
+            else:
+                self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline_s = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if deadline_s is not None and time.monotonic() > deadline_s:
+                raise subprocess.TimeoutExpired(f"pid {self.pid}", timeout or 0.0)
+            time.sleep(0.02)
+        return code
+
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self.poll() is None:  # else its number may be somebody else's by now
+            os.kill(self.pid, number)
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What a supervisor leaves to the one that it becomes."""
+
+    listening: int | None
+    """Descriptor of the listening socket."""
+    lifeline: tuple[int, int]
+    children: dict[str, int]
+    """Pid by name."""
+
+    VARIABLE: ClassVar[str] = "_UKEMI_HANDOVER"
+
+    @classmethod
+    def take(cls, environment: MutableMapping[str, str]) -> Self | None:
+        """What was left to this process, if it was an upgrade that started it. Taken out of `environment`."""
+        text = environment.pop(cls.VARIABLE, None)
+        if text is None:
+            return None
+        left = json.loads(text)
+        return cls(left["listening"], tuple(left["lifeline"]), left["children"])
+
+    def listener(self) -> socket.socket | None:
+        return None if self.listening is None else socket.socket(fileno=self.listening)
+
+
 @dataclass
 class _Child:
     """One supervised process and what is needed to start it again."""
 
     name: str
     roles: Sequence[Role]
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     retry_at_s: float = 0.0
@@ -80,13 +163,23 @@ class _Child:
 class Supervisor:
     """Keeps the processes for `roles` running until told to stop. `run` blocks and handles signals: main thread only."""
 
-    def __init__(self, roles: Sequence[Role], listener: socket.socket | None, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        listener: socket.socket | None,
+        environment: Mapping[str, str],
+        command: Sequence[str],
+        handover: Handover | None = None,
+    ) -> None:
         """
         Args:
             roles: the stages to run; those that share a process are started together.
-            listener: from `listen`; needed for the roles ingest and web.
+            listener: from `listen`, or handed over; needed for the roles ingest and web.
             environment: of the children; their settings travel in it.
+            command: what starts this program anew; with `--check` behind it, what tries whether it would start.
+            handover: what this process had when it ran the program's former version.
         """
+        self._command = list(command)
         self._listener = listener
         self._environment = dict(environment)
         self._children = [
@@ -95,11 +188,19 @@ class Supervisor:
             if (chosen := [role for role in group if role in roles])
         ]
         # Children watch the read end: it closes when we die, by whatever death, and they stop instead of lingering.
-        self._lifeline_read, self._lifeline_write = os.pipe()
+        self._lifeline_read, self._lifeline_write = handover.lifeline if handover else os.pipe()
         os.set_inheritable(self._lifeline_read, True)
+        for name, pid in (handover.children if handover else {}).items():
+            child = next((child for child in self._children if child.name == name), None)
+            if child is not None:
+                child.process = Adopted(pid)
+            else:
+                _terminate(Adopted(pid))
         # Plain flags: an Event's lock, taken in a signal handler, could be the one that the main thread already holds.
         self._is_stopping = False
-        self._is_restart_wanted = False
+        # After an upgrade the processes that were handed over still run the former code.
+        self._is_restart_wanted = handover is not None
+        self._is_upgrade_wanted = False
 
     def run(self) -> None:
         """Start everything and return after a stop signal, when all children are gone."""
@@ -110,16 +211,21 @@ class Supervisor:
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
         signal.signal(signal.SIGINT, lambda *_: self.stop())
         signal.signal(signal.SIGHUP, lambda *_: self.restart())
+        signal.signal(signal.SIGUSR2, lambda *_: self.upgrade())
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop below through the pipe
         try:
             for child in self._children:
-                self._start(child)
+                if child.process is None:
+                    self._start(child)
             while not self._is_stopping:
                 if select.select([wake_read], [], [], _POLL_S)[0]:
                     os.read(wake_read, 1024)
                 if self._is_restart_wanted:
                     self._is_restart_wanted = False
                     self._restart_all()
+                if self._is_upgrade_wanted:
+                    self._is_upgrade_wanted = False
+                    self._become_new_version()
                 for child in self._children:
                     self._revive(child)
         finally:
@@ -134,6 +240,43 @@ class Supervisor:
         """Ask `run` to replace every process, HTTP without a gap. For signal handlers."""
         self._is_restart_wanted = True
 
+    def upgrade(self) -> None:
+        """Ask `run` to replace this program by the version that is installed now. For signal handlers."""
+        self._is_upgrade_wanted = True
+
+    def _become_new_version(self) -> None:
+        """Returns only if the new version would not start."""
+        try:
+            tried = subprocess.run(  # noqa: S603 - our own command
+                [*self._command, "--check"],
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=CHECK_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            log.exception("the new version cannot be tried; the old one stays", timeout_s=CHECK_TIMEOUT_S)
+            return
+        if tried.returncode != 0:
+            log.error("the new version would not start; the old one stays", why=tried.stderr.strip()[-500:])
+            return
+        log.info("upgrading: the supervisor replaces itself")
+        children = {child.name: child.process.pid for child in self._children if child.process is not None}
+        handed = {
+            "listening": self._listener.fileno() if self._listener else None,
+            "lifeline": [self._lifeline_read, self._lifeline_write],
+            "children": children,
+        }
+        os.set_inheritable(self._lifeline_write, True)
+        # What comes before the new program listens to signals must not end it. Ignoring is the one thing that it inherits.
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        environment = {**self._environment, Handover.VARIABLE: json.dumps(handed)}
+        os.execve(self._command[0], self._command, environment)  # noqa: S606 - our own command
+
     def _start(self, child: _Child) -> bool:
         """Start `child`; returns once it said that it is ready (True), or died or took too long (False)."""
         ready_read, ready_write = os.pipe()
@@ -143,18 +286,17 @@ class Supervisor:
         if child.name == "http" and self._listener is not None:
             inherited.append(self._listener.fileno())
             arguments.append(f"--socket={self._listener.fileno()}")
-        child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "ukemi.collector.processes", child.name, *arguments, *child.roles],
             pass_fds=inherited,
             env=self._environment,
         )
+        child.process = process
         child.started_s = time.monotonic()
         os.close(ready_write)
         with os.fdopen(ready_read, "rb") as ready:
             is_ready = _read_with_timeout(ready.fileno(), READY_TIMEOUT_S)
-        log.info(
-            "process is ready" if is_ready else "process did not get ready", process=child.name, pid=child.process.pid
-        )
+        log.info("process is ready" if is_ready else "process did not get ready", process=child.name, pid=process.pid)
         return is_ready
 
     def _revive(self, child: _Child) -> None:
@@ -193,7 +335,7 @@ class Supervisor:
             _terminate(process)
 
 
-def _terminate(process: subprocess.Popen[bytes] | None) -> None:
+def _terminate(process: Process | None) -> None:
     """Ask `process` to stop, and make it after STOP_TIMEOUT_S."""
     if process is None or process.poll() is not None:
         return

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
+from ukemi.collector import metrics
 from ukemi.collector.core.clock import MINUTE_US, Clock
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.attachments import Attachments
@@ -151,6 +152,8 @@ class Digest:
             requests.add(tx, reports)
             outcomes.add(tx, counts)
             cursors.advance(tx, self._spool.spool_id, lane, done)
+        for (project_id, _, category, outcome, reason), quantity in counts.items():
+            metrics.outcomes.labels(project_id, category, outcome, reason).inc(quantity)
         self._positions[lane] = done
         self._spool.trim(lane, done)
         return sum(1 for item in items if item.position <= done)

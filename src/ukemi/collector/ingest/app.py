@@ -35,6 +35,7 @@ from ukemi.collector.spool.errors import SpoolError, SpoolFull
 from ukemi.collector.spool.gauge import Fill
 from ukemi.collector.spool.item import OUTCOMES_ITEM, ItemContext, Lane, SpoolItem
 from ukemi.collector.spool.writer import SpoolWriter
+from ukemi.collector.store.errors import StoreError
 from ukemi.protocol.auth import read_auth
 from ukemi.protocol.compression import Decoder
 from ukemi.protocol.dsn import read_dsn
@@ -201,7 +202,10 @@ class IngestApp:
         return endpoint.answer(incoming, event_id)
 
     async def _find_key(self, public_key: str, project: str | None) -> Key:
-        key = await self._keys.lookup(public_key)
+        try:
+            key = await self._keys.lookup(public_key)
+        except StoreError as error:
+            raise Refusal(503, "The collector cannot look up the client key at the moment.") from error
         if key is None or not key.is_enabled:
             raise Refusal(403, "The client key is unknown or disabled. Copy the DSN again from the page Projects.")
         if project is not None and int(project) != key.project_id:

@@ -8,6 +8,7 @@ import msgspec
 
 from ukemi.collector.store import projects
 from ukemi.collector.store.database import Database
+from ukemi.collector.store.errors import StoreError
 from ukemi.protocol.vocabulary import Category
 
 KEY_TTL_S: Final = 2.0
@@ -43,18 +44,31 @@ class StoredKeys:
 
 
 class CachedKeys:
-    """Keys of a source, each remembered for KEY_TTL_S, unknown ones too: a flood of wrong keys costs no queries each."""
+    """
+    Keys of a source, each remembered for KEY_TTL_S, unknown ones too: a flood of wrong keys costs no queries each.
 
-    def __init__(self, source: KeySource) -> None:
-        self._source = source
+    While the source does not answer, what is remembered counts for longer: envelopes are accepted without the database.
+    """
+
+    def __init__(self, source: KeySource, ttl_s: float = KEY_TTL_S) -> None:
+        self._source, self._ttl_s = source, ttl_s
         self._cache: dict[str, tuple[float, Key | None]] = {}
 
     async def lookup(self, public_key: str) -> Key | None:
+        """
+        Raises:
+            StoreError: the source does not answer, and the key is not remembered.
+        """
         now_s = time.monotonic()
         cached = self._cache.get(public_key)
-        if cached and now_s - cached[0] < KEY_TTL_S:
+        if cached and now_s - cached[0] < self._ttl_s:
             return cached[1]
-        key = await asyncio.to_thread(self._source.lookup, public_key)
+        try:
+            key = await asyncio.to_thread(self._source.lookup, public_key)
+        except StoreError:
+            if cached is None:
+                raise
+            key = cached[1]
         if len(self._cache) >= _MAX_CACHED:
             self._cache.clear()
         self._cache[public_key] = (now_s, key)

@@ -66,12 +66,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A transaction that only reads, from one snapshot."""
+        """
+        A transaction that only reads, from one snapshot.
+
+        Raises:
+            Unreachable: the database does not answer.
+        """
         options: dict[str, Any] = {"ukemi_write": False}
         if not self.is_sqlite:
             options["isolation_level"] = "REPEATABLE READ"  # below it, PostgreSQL takes a snapshot for each statement
-        with self._engine.connect() as connection, connection.execution_options(**options).begin():
-            yield connection
+        try:
+            with self._engine.connect() as connection, connection.execution_options(**options).begin():
+                yield connection
+        except sa.exc.OperationalError as error:
+            shown = self.url.render_as_string(hide_password=True)
+            raise Unreachable(f"The database {shown} cannot be read: {str(error.orig).strip()}") from error
 
     def lead(self) -> bool:
         """

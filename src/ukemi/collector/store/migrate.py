@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from ukemi.collector.store.database import Database
-from ukemi.collector.store.errors import TooNew, Unreachable
+from ukemi.collector.store.errors import TooNew
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -25,7 +24,8 @@ def upgrade(database: Database) -> None:
         Unreachable: it cannot be opened.
     """
     script = ScriptDirectory.from_config(_config())
-    _check_reachable(database)
+    with database.read():  # tells why, if it cannot be opened
+        pass
     with database.write_alone() as tx:
         version = MigrationContext.configure(tx).get_current_revision()
         if version == script.get_current_head():
@@ -44,15 +44,6 @@ def current(database: Database) -> str | None:
     """Version of the database's schema, None when it is empty."""
     with database.read() as tx:
         return MigrationContext.configure(tx).get_current_revision()
-
-
-def _check_reachable(database: Database) -> None:
-    try:
-        with database.read():
-            pass
-    except sa.exc.OperationalError as error:
-        shown = database.url.render_as_string(hide_password=True)
-        raise Unreachable(f"The database {shown} cannot be opened: {str(error.orig).strip()}") from error
 
 
 def _config() -> Config:

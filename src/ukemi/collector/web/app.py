@@ -7,8 +7,7 @@ from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -35,7 +34,7 @@ from ukemi.collector.web.pages import (
 )
 from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn, SmallBodies
 
-PUBLIC = ("/static/", "/health", "/sign-in", "/api/")
+PUBLIC = ("/static/", "/sign-in", "/api/")
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -74,7 +73,6 @@ def create_app(
     issue_path = "/projects/{project_id:project}/issues/{issue_id:issue}"
     routes = [
         Route("/", lambda _: RedirectResponse("/issues", 303)),
-        Route("/health", _health),
         Route("/sign-in", sign_in.show, methods=["GET"]),
         Route("/sign-in", sign_in.by_password, methods=["POST"]),
         Route("/sign-in/{token}", sign_in.show_link, methods=["GET"]),
@@ -109,7 +107,3 @@ def create_app(
 def _page(path: str, endpoint: object) -> list[Route]:
     """A page and its JSON twin."""
     return [Route(path, endpoint), Route(f"{path}.json", endpoint)]  # type: ignore[arg-type]
-
-
-async def _health(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})

@@ -15,7 +15,6 @@ from ukemi.collector.web.pages.projects import ProjectsPage
 from ukemi.collector.web.pages.rules import RulesPage
 
 PUBLIC = {
-    "/health",
     "/sign-in",
     "/sign-in/{token}",
     "/static/{file}",
@@ -107,10 +106,6 @@ def test_the_json_twin_of_an_error_is_json(owner: TestClient) -> None:
 )
 def test_what_is_not_there_is_not_found(owner: TestClient, path: str) -> None:
     assert owner.get(path).status_code == 404
-
-
-def test_a_monitor_sees_that_it_runs(visitor: TestClient) -> None:
-    assert visitor.get("/health").json() == {"status": "ok"}
 
 
 def test_the_first_page_is_the_list_of_issues(owner: TestClient) -> None:

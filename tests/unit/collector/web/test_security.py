@@ -32,7 +32,6 @@ def assert_protected(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/health", 200),
         ("GET", "/sign-in", 200),
         ("GET", "/static/style.css", 200),
         ("GET", "/issues", 303),
