@@ -51,15 +51,16 @@ class Envelope:
 
 
 class Load:
-    """Sends until `count` good events are acknowledged; in a thread of its own."""
+    """Sends until `count` good events are acknowledged, or `minutes` are over; in a thread of its own."""
 
     CONNECTIONS = 16
 
-    def __init__(self, host: str, port: int, project: str, key: str, count: int, seed: int) -> None:
+    def __init__(self, host: str, port: int, project: str, key: str, count: int, minutes: float, seed: int) -> None:
         self.ledger = Ledger()
         self.is_held = False
         """While True nothing is sent."""
         self.host, self.port, self.project, self.key, self.count = host, port, project, key, count
+        self._until_s = time.monotonic() + minutes * 60
         self._random = random.Random(seed)
         self._recent: deque[tuple[str, bytes]] = deque(maxlen=200)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -69,7 +70,7 @@ class Load:
 
     @property
     def is_done(self) -> bool:
-        return len(self.ledger.acknowledged) >= self.count
+        return len(self.ledger.acknowledged) >= self.count or time.monotonic() > self._until_s
 
     def join(self) -> None:
         self._thread.join()

@@ -4,7 +4,8 @@ Soak: a long stream of good and hostile envelopes while everything that can fail
 HTTP process, worker, supervisor and PostgreSQL are killed at random, the disk runs full, the clock jumps. At the end every
 acknowledged event is stored exactly once, counters equal rows, the sum of outcomes balances, and memory did not grow.
 
-UKEMI_SOAK_EVENTS sets the number of events (300,000); UKEMI_SOAK_SEED the order of mishaps.
+UKEMI_SOAK_EVENTS sets the number of events (300,000), UKEMI_SOAK_MINUTES after how long sending ends in any case (a day),
+UKEMI_SOAK_SEED the order of mishaps.
 """
 
 import json
@@ -31,6 +32,7 @@ import sqlalchemy as sa
 from tests.soak.load import ERROR_ITEMS, Ledger, Load
 
 EVENTS = int(os.environ.get("UKEMI_SOAK_EVENTS", "300000"))
+MINUTES = float(os.environ.get("UKEMI_SOAK_MINUTES", "1440"))
 SEED = int(os.environ.get("UKEMI_SOAK_SEED", "20"))
 QUIET_SHARE = 0.15
 """The last part of the stream runs without mishaps: there memory is looked at."""
@@ -283,7 +285,7 @@ def soak(folder: Path, postgres: Postgres | None) -> None:
     greeting = collector.start()
     try:
         _, key, project = re.search(r"server key: (http://)(\w+)@\S+/(\d+)", greeting).groups()
-        load = Load("127.0.0.1", collector.port, project, key, EVENTS, SEED)
+        load = Load("127.0.0.1", collector.port, project, key, EVENTS, MINUTES, SEED)
         spool = disk / "data" / "spool" / "spool.db"
         watch = Watch(collector, load, spool)
         mishaps = Mishaps(collector, disk, clock, postgres)
@@ -321,7 +323,8 @@ def _disturb(load: Load, mishaps: Mishaps) -> int:
     """Let things happen until the quiet part begins; returns how many events were acknowledged then."""
     choose = random.Random(SEED)
     loud = int(EVENTS * (1 - QUIET_SHARE))
-    while (acknowledged := len(load.ledger.acknowledged)) < loud:
+    loud_until_s = time.monotonic() + MINUTES * 60 * (1 - QUIET_SHARE)
+    while (acknowledged := len(load.ledger.acknowledged)) < loud and time.monotonic() < loud_until_s:
         time.sleep(choose.uniform(2, 8))
         mishaps.happen()
         total = sum(mishaps.counts.values())
