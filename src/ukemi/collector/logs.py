@@ -64,5 +64,5 @@ def _show(error: BaseException) -> list[str]:
 
 def _is_safe(error: BaseException) -> bool:
     """Whether its words come from us, the system or the database, which does not show parameters (see store.database)."""
-    is_of_database = isinstance(error, sqlite3.OperationalError) or type(error).__name__ == "OperationalError"
+    is_of_database = isinstance(error, sqlite3.Error) or type(error).__name__ == "OperationalError"
     return isinstance(error, OSError) or is_of_database or type(error).__module__.startswith("ukemi.")

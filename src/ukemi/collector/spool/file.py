@@ -32,7 +32,10 @@ def open_spool(path: Path) -> sqlite3.Connection:
     """A connection to the spool at `path`; folder (mode 0700) and file (0600) are made if missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Only made here, never opened: closing any descriptor of the file would take the locks of all connections that this
+    # process has to it (POSIX), and another process could then empty the log below a writer.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     # Connections are made in one thread and used in another, but never by two at once.
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
