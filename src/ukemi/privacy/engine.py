@@ -40,7 +40,7 @@ _NOTHING: Final = frozenset(
 """Variables of stack frames come as reprs."""
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
-_MAX_DEPTH: Final = 200
+_MAX_DEPTH: Final = 100
 _MAX_USER_NAMES: Final = 20
 _MIN_USER_NAME: Final = 3
 """Shorter names would be found inside of ordinary words."""
@@ -241,8 +241,7 @@ class _Walk:
         for one in self._texts:
             if one.is_clean:
                 self._memory.note_clean(one.sort, one.text)
-        for place, like in self._copies:
-            self._note_like(place, like)
+        self._note_copies()
 
     def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: _Place) -> bool:
         """Whether the key alone decides; then it is done."""
@@ -366,18 +365,21 @@ class _Walk:
             option = ""
         return result
 
-    def _note_like(self, place: _Place, like: _Place) -> None:
-        """The remarks on a value that equals the one at `like`."""
-        noted = self.remarks
-        for name in _path(like):
-            if name not in noted:
-                return
-            noted = noted[name]
-        *parents, last = _path(place)
-        remarks = self.remarks
-        for name in parents:
-            remarks = remarks.setdefault(name, {})
-        remarks[last] = noted
+    def _note_copies(self) -> None:
+        """What equals another value has the same remarks."""
+        known: dict[int, Remarks | None] = {}
+        for place, like in self._copies if self.remarks else ():
+            if id(like) not in known:
+                noted: Remarks | None = self.remarks
+                for name in _path(like):
+                    noted = noted.get(name) if noted else None
+                known[id(like)] = noted
+            if noted := known[id(like)]:
+                *parents, last = _path(place)
+                remarks = self.remarks
+                for name in parents:
+                    remarks = remarks.setdefault(name, {})
+                remarks[last] = noted
 
     def _note(self, place: _Place, rule: str, kind: str, value: object) -> None:
         """Kinds: s substituted, x removed, p pseudonymised."""

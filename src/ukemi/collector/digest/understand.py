@@ -1,6 +1,6 @@
 """From a spooled item to an event that can be stored: scrub, read, normalise, fingerprint. Pure but for the ids it is given."""
 
-from typing import Any
+import re
 
 import msgspec
 
@@ -16,7 +16,8 @@ from ukemi.protocol.vocabulary import ITEM_CATEGORIES, Category
 MAX_AGE_US = 30 * 86_400 * SECOND_US
 DRIFT_LIMIT_S = 55 * 60
 """From this difference on between the client's clock at sending and ours, its timestamps are shifted."""
-_MAX_DEPTH = 60
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""An escaped NUL; an even number of backslashes before it are backslashes themselves."""
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def understand(item: SpoolItem, rules: Rules) -> Understood:
         PayloadError: it is no JSON object.
     """
     context = msgspec.json.decode(item.context, type=ItemContext)
-    raw = _without_nul(_bounded(decode_event(item.payload)))
+    raw = decode_event(_without_nul(item.payload))
     raw["event_id"] = item.event_id
     raw["contexts"] = describe_client(raw, context, item.key_kind)
     _fill_address(raw, context)
@@ -116,26 +117,9 @@ def _name(event: Event, context: str) -> str:
     return " ".join(str(found[key]) for key in ("name", "version") if found.get(key))[:200]
 
 
-def _without_nul(value: Any) -> Any:
-    r"""The tree without \u0000, which PostgreSQL refuses in text."""
-    if isinstance(value, str):
-        return value.replace("\0", "") if "\0" in value else value
-    if isinstance(value, list):
-        return [_without_nul(entry) for entry in value]
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(entry) for key, entry in value.items()}
-    return value
-
-
-def _bounded(value: Any, depth: int = 0) -> Any:
-    """The tree cut at a depth that no SDK reaches."""
-    if depth >= _MAX_DEPTH and isinstance(value, dict | list):
-        return "<nested too deep>"
-    if isinstance(value, list):
-        return [_bounded(entry, depth + 1) for entry in value]
-    if isinstance(value, dict):
-        return {key: _bounded(entry, depth + 1) for key, entry in value.items()}
-    return value
+def _without_nul(payload: bytes) -> bytes:
+    r"""The JSON text without \u0000, which PostgreSQL refuses in text."""
+    return _NUL.sub(rb"\1", payload) if b"u0000" in payload else payload
 
 
 def _remarks(theirs: object, rules: Rules) -> Tree:
