@@ -2,7 +2,8 @@
 The spool's file: SQLite, one table of items, one of facts about the file.
 
 FULL makes each commit an fsync of the log; AUTOINCREMENT never gives a position twice, also not after deletes;
-secure_delete overwrites what is deleted, since payloads here are not scrubbed yet.
+secure_delete overwrites what is deleted, since payloads here are not scrubbed yet. Payloads are compressed: a byte is
+written up to four times on its way through (log, file, and both again when it is overwritten), so each that is saved pays.
 """
 
 import contextlib

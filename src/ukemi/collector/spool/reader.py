@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import msgspec
+import zstandard
 
 from ukemi.collector.spool.file import open_spool
 from ukemi.collector.spool.item import Lane, SpoolItem
@@ -18,7 +19,7 @@ FROM item WHERE lane = ? AND position > ? ORDER BY position LIMIT ?
 class Backlog(msgspec.Struct, frozen=True):
     items: int
     bytes: int
-    """Of payload."""
+    """Of payload, compressed."""
     oldest_us: int | None
     """Receipt of the oldest waiting item."""
 
@@ -26,6 +27,7 @@ class Backlog(msgspec.Struct, frozen=True):
 class SpoolReader:
     def __init__(self, path: Path) -> None:
         self._connection = open_spool(path)
+        self._decompressor = zstandard.ZstdDecompressor()
         self.spool_id: str = self._connection.execute("SELECT value FROM fact WHERE name = 'spool_id'").fetchone()[0]
         self._version: int | None = None
 
@@ -48,8 +50,9 @@ class SpoolReader:
         total = 0
         with contextlib.closing(self._connection.execute(_READ, (lane, after, limit))) as rows:
             for row in rows:
-                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:]))
-                total += len(row[8])
+                payload = self._decompressor.decompress(row[8])
+                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:8], payload))
+                total += len(payload)
                 if total >= max_bytes:
                     break
         return items

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import zstandard
+
 from ukemi.collector.spool.errors import SpoolError, SpoolFull
 from ukemi.collector.spool.file import open_spool
 from ukemi.collector.spool.item import SpoolItem
@@ -53,6 +55,7 @@ class SpoolWriter:
             max_bytes: size of the waiting items from which on `append` raises SpoolFull.
         """
         self._connection = open_spool(path)
+        self._compressor = zstandard.ZstdCompressor(level=1)  # other threads run while it works
         self._max_bytes = max_bytes
         self._backlog_bytes = self._measure()
         self._commits = 0
@@ -105,7 +108,16 @@ class SpoolWriter:
             if self._backlog_bytes > self._max_bytes:
                 return SpoolFull(f"More than {self._max_bytes} bytes wait in the spool; digest has fallen behind.")
         rows = [
-            (i.lane, i.received_us, i.project_id, i.key_kind, i.item_type, i.event_id, i.context, i.payload)
+            (
+                i.lane,
+                i.received_us,
+                i.project_id,
+                i.key_kind,
+                i.item_type,
+                i.event_id,
+                i.context,
+                self._compressor.compress(i.payload),
+            )
             for i in items
         ]
         try:
@@ -119,7 +131,7 @@ class SpoolWriter:
                 return SpoolFull("The disk of the spool is full. Nothing was written; free some space.")
             return SpoolError(f"The spool cannot be written: {error}")
         self._commits += 1
-        self._backlog_bytes += sum(len(item.payload) for item in items)
+        self._backlog_bytes += sum(len(row[-1]) for row in rows)
         if self._commits % _MEASURE_EVERY == 0 or self._backlog_bytes > self._max_bytes:
             self._backlog_bytes = self._measure()
         return None
