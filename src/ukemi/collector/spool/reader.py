@@ -51,7 +51,7 @@ class SpoolReader:
         with contextlib.closing(self._connection.execute(_READ, (lane, after, limit))) as rows:
             for row in rows:
                 payload = self._decompressor.decompress(row[8])
-                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:8], payload))
+                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:8], payload=payload))
                 total += len(payload)
                 if total >= max_bytes:
                     break
