@@ -49,10 +49,10 @@ class SpoolReader:
         items: list[SpoolItem] = []
         total = 0
         with contextlib.closing(self._connection.execute(_READ, (lane, after, limit))) as rows:
-            for row in rows:
-                payload = self._decompressor.decompress(row[8])
-                items.append(SpoolItem(row[0], Lane(row[1]), *row[2:8], payload=payload))
-                total += len(payload)
+            for position, _, *told, compressed in rows:
+                item = SpoolItem(position, lane, *told, self._decompressor.decompress(compressed))
+                items.append(item)
+                total += len(item.payload)
                 if total >= max_bytes:
                     break
         return items
