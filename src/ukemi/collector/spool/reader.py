@@ -11,7 +11,7 @@ from ukemi.collector.spool.file import open_spool
 from ukemi.collector.spool.item import Lane, SpoolItem
 
 _READ = """
-SELECT position, lane, received_us, project_id, key_kind, item_type, event_id, context, payload
+SELECT position, received_us, project_id, key_kind, item_type, event_id, context, payload
 FROM item WHERE lane = ? AND position > ? ORDER BY position LIMIT ?
 """
 
@@ -49,8 +49,11 @@ class SpoolReader:
         items: list[SpoolItem] = []
         total = 0
         with contextlib.closing(self._connection.execute(_READ, (lane, after, limit))) as rows:
-            for position, _, *told, compressed in rows:
-                item = SpoolItem(position, lane, *told, self._decompressor.decompress(compressed))
+            for position, received_us, project_id, key_kind, item_type, event_id, context, compressed in rows:
+                payload = self._decompressor.decompress(compressed)
+                item = SpoolItem(
+                    position, lane, received_us, project_id, key_kind, item_type, event_id, context, payload
+                )
                 items.append(item)
                 total += len(item.payload)
                 if total >= max_bytes:
