@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+import zstandard
 
 from ukemi.collector.core.clock import VirtualClock
 from ukemi.collector.ingest.app import IngestApp
@@ -47,10 +48,12 @@ class RunningIngest:
         return self.client.post(path, content=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
     def spooled(self, *columns: str) -> list[tuple]:
-        """What is committed, as another process sees it."""
+        """What is committed, as another process sees it; payloads as they came."""
         connection = sqlite3.connect(f"file:{self.spool_path}?mode=ro", uri=True)
+        connection.create_function("inflated", 1, zstandard.ZstdDecompressor().decompress)
+        chosen = ", ".join("inflated(payload)" if column == "payload" else column for column in columns)
         try:
-            return connection.execute(f"SELECT {', '.join(columns)} FROM item ORDER BY position").fetchall()
+            return connection.execute(f"SELECT {chosen} FROM item ORDER BY position").fetchall()
         finally:
             connection.close()
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import secrets
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -410,7 +411,7 @@ def test_a_full_spool_refuses_until_digest_has_made_room(
     start_ingest: Callable[..., RunningIngest], key: str, spool_path: Path
 ) -> None:
     ingest = start_ingest(max_spool_bytes=200_000)
-    big = envelope(("event", json.dumps({"m": "x" * 150_000}).encode()))
+    big = envelope(("event", json.dumps({"m": secrets.token_hex(150_000)}).encode()))
     answers = [ingest.post(big, **auth(key)) for _ in range(4)]
     codes = [answer.status_code for answer in answers]
     kept = codes.count(200)
