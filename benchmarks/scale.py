@@ -183,8 +183,8 @@ def _fill(path: Path, events: int, now_us: int) -> list[str]:
         number = place[issue]
         row = {
             "project_id": 1, "id": issue, "number": number + 1, "status": "resolved" if number % 7 == 3 else "open",
-            "level": "error" if number % 10 else "warning", "title": titles[number], "title_fold": titles[number].casefold(),
-            "culprit": f"shop.part_{number} in step", "culprit_fold": f"shop.part_{number} in step", "platform": "python",
+            "level": "error" if number % 10 else "warning", "title": titles[number], "title_folded": titles[number].casefold(),
+            "culprit": f"shop.part_{number} in step", "culprit_folded": f"shop.part_{number} in step", "platform": "python",
             "key_kind": "server", "grouping": "{}",
             "first_release": "shop@1.0", "first_seen_us": first_us, "last_seen_us": last_us, "event_count": total, "user_count": users,
         }  # fmt: skip

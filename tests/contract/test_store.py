@@ -563,13 +563,23 @@ def varied_issues(database: Database, project: Project, issue_row: IssueBuilder,
         issue_row(1, title="ValueError: 100% wrong", culprit="shop.cart in add"),
         issue_row(2, title="KeyError: snake_case", status="resolved", level="warning"),
         issue_row(3, title="TypeError: 100 times", status="muted"),
-        issue_row(4, title="OSError: snakeXcase"),
+        issue_row(4, title="OSError: snakeXcase", culprit="Größe.ПРОВЕРИТЬ in straße"),
     ]
     tag = {"project_id": 1, "key": "browser", "value": "Firefox 130", "event_count": 1, "last_seen_us": now_us}
     with database.write() as tx:
         issues.insert(tx, rows)
         issues.add_tags(tx, [tag | {"issue_id": rows[0].id}, tag | {"issue_id": rows[1].id, "value": "Chrome 140"}])
         issues.add_users(tx, {(1, rows[0].id): {"id:42"}, (1, rows[3].id): {"id:4"}}, now_us)
+
+
+def test_search_finds_an_issue_by_its_latest_title(
+    database: Database, project: Project, issue_row: IssueBuilder, now_us: int
+) -> None:
+    with database.write() as tx:
+        issues.insert(tx, [issue_row(1, title="old NAME")])
+        issues.bump(tx, [issues.IssueDelta(1, f"{1:016x}", "error", "new Name: Ärger", now_us, 1, 0)])
+    assert names(database, "is:any ärger", now_us) == ["SHOP-1"]
+    assert names(database, "is:any old", now_us) == []
 
 
 @pytest.mark.usefixtures("varied_issues")
@@ -586,6 +596,9 @@ def varied_issues(database: Database, project: Project, issue_row: IssueBuilder,
         ("is:any 100%", ["SHOP-1"]),
         ("is:any snake_case", ["SHOP-2"]),
         ("is:any %", ["SHOP-1"]),
+        ("is:any GRÖSSE", ["SHOP-4"]),
+        ("is:any проверить", ["SHOP-4"]),
+        ("is:any STRASSE", ["SHOP-4"]),
         (r"is:any \\", []),
         ('is:any browser:"Firefox 130"', ["SHOP-1"]),
         ("is:any browser:Firefox", []),
@@ -595,7 +608,7 @@ def varied_issues(database: Database, project: Project, issue_row: IssueBuilder,
     ],
 )
 def test_search_finds_what_it_says(database: Database, now_us: int, search: str, found: list[str]) -> None:
-    """By text, tag, user and status; % and _ are letters, not wildcards."""
+    """By text in every script, tag, user and status; % and _ are letters, not wildcards."""
     assert names(database, search, now_us) == found
 
 

@@ -7,6 +7,7 @@ from ukemi.collector.core.clock import HOUR_US
 from ukemi.collector.core.search import Search
 from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx
+from ukemi.collector.store.issues import fold
 
 PAGE = 50
 TREND_HOURS = 24
@@ -93,21 +94,26 @@ def count_by_status(tx: Tx, project_id: int | None) -> dict[str, int]:
 
 def _conditions(search: Search) -> list[sa.ColumnElement[bool]]:
     issue, tag, user = schema.issue.c, schema.issue_tag.c, schema.issue_user.c
+    here = sa.tuple_(issue.project_id, issue.id)
+    every_project = sa.select(schema.project.c.id)  # both indexes begin with it
     wanted: list[sa.ColumnElement[bool]] = []
     if search.status:
         wanted.append(issue.status == search.status)
+    for text in map(fold, search.texts):
+        found = [column.contains(text, autoescape=True) for column in (issue.title_folded, issue.culprit_folded)]
+        wanted.append(sa.or_(*found))
     wanted += [
-        sa.or_(issue.title.icontains(text, autoescape=True), issue.culprit.icontains(text, autoescape=True))
-        for text in search.texts
-    ]
-    wanted += [
-        sa.exists().where(
-            tag.project_id == issue.project_id, tag.issue_id == issue.id, tag.key == key, tag.value == value
+        here.in_(
+            sa.select(tag.project_id, tag.issue_id).where(
+                tag.project_id.in_(every_project), tag.key == key, tag.value == value
+            )
         )
         for key, value in search.tags
     ]
     wanted += [
-        sa.exists().where(user.project_id == issue.project_id, user.issue_id == issue.id, user.user_key == key)
+        here.in_(
+            sa.select(user.project_id, user.issue_id).where(user.project_id.in_(every_project), user.user_key == key)
+        )
         for key in search.user_keys
     ]
     return wanted
@@ -116,9 +122,14 @@ def _conditions(search: Search) -> list[sa.ColumnElement[bool]]:
 def _trends(tx: Tx, issues: list[tuple[int, str]], now_us: int) -> dict[tuple[int, str], list[int]]:
     c = schema.rollup.c
     first_us = now_us - now_us % HOUR_US - (TREND_HOURS - 1) * HOUR_US
+    by_project: dict[int, list[str]] = {}
+    for project_id, issue_id in issues:
+        by_project.setdefault(project_id, []).append(issue_id)
+    # Not as pairs: for those SQLite reads the hours of every issue of the project (benchmarks/scale.py).
+    shown = [sa.and_(c.project_id == project_id, c.issue_id.in_(ids)) for project_id, ids in by_project.items()]
     query = (
         sa.select(c.project_id, c.issue_id, c.bucket_us, sa.func.sum(c.event_count).label("events"))
-        .where(sa.tuple_(c.project_id, c.issue_id).in_(issues), c.width_s == 3600, c.bucket_us >= first_us)
+        .where(sa.or_(sa.false(), *shown), c.width_s == 3600, c.bucket_us >= first_us)
         .group_by(c.project_id, c.issue_id, c.bucket_us)
     )
     trends: dict[tuple[int, str], list[int]] = {}

@@ -69,9 +69,18 @@ def next_numbers(tx: Tx, project_id: int, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
+def fold(text: str) -> str:
+    """`text` as search compares it: without case, in all scripts and the same on every database."""
+    return text.casefold()
+
+
 def insert(tx: Tx, rows: Sequence[IssueRow]) -> None:
     if rows:
-        tx.execute(sa.insert(schema.issue), [msgspec.structs.asdict(row) for row in rows])
+        folded = [{"title_folded": fold(row.title), "culprit_folded": fold(row.culprit)} for row in rows]
+        tx.execute(
+            sa.insert(schema.issue),
+            [msgspec.structs.asdict(row) | more for row, more in zip(rows, folded, strict=True)],
+        )
 
 
 def bump(tx: Tx, deltas: Sequence[IssueDelta]) -> None:
@@ -86,6 +95,7 @@ def bump(tx: Tx, deltas: Sequence[IssueDelta]) -> None:
         .values(
             level=sa.bindparam("new_level"),
             title=sa.bindparam("new_title"),
+            title_folded=sa.bindparam("new_title_folded"),
             last_seen_us=latest(c.last_seen_us, sa.bindparam("seen", type_=sa.BigInteger)),
             event_count=c.event_count + sa.bindparam("events"),
             user_count=c.user_count + sa.bindparam("users"),
@@ -96,6 +106,7 @@ def bump(tx: Tx, deltas: Sequence[IssueDelta]) -> None:
                 "i": d.id,
                 "new_level": d.level,
                 "new_title": d.title,
+                "new_title_folded": fold(d.title),
                 "seen": d.last_seen_us,
                 "events": d.event_count,
                 "users": d.new_users,

@@ -117,6 +117,10 @@ issue = Table(
     Column("level", Text, nullable=False),  # of the latest event: debug | info | warning | error | fatal
     Column("title", Text, nullable=False),
     Column("culprit", Text, nullable=False),
+    Column(
+        "title_folded", Text, nullable=False, server_default=""
+    ),  # without case, in all scripts: what search looks in
+    Column("culprit_folded", Text, nullable=False, server_default=""),
     Column("platform", Text, nullable=False),
     Column("key_kind", Text, nullable=False),  # server | browser: of the first event
     Column("grouping", Text, nullable=False),  # JSON: the explanation that came with the fingerprint
@@ -126,6 +130,7 @@ issue = Table(
     Column("event_count", BigInteger, nullable=False),
     Column("user_count", BigInteger, nullable=False),
     Index("ix_issue_status_seen", "project_id", "status", "last_seen_us"),
+    Index("ix_issue_seen", "status", "last_seen_us", "id"),  # the list of all projects, in its order
     Index("ix_issue_number", "project_id", "number", unique=True),
 )
 
@@ -169,6 +174,7 @@ issue_tag = Table(
     Column("value", Text, primary_key=True),
     Column("event_count", BigInteger, nullable=False),
     Column("last_seen_us", BigInteger, nullable=False),
+    Index("ix_issue_tag_value", "project_id", "key", "value"),
 )
 
 issue_user = Table(
@@ -178,6 +184,7 @@ issue_user = Table(
     Column("issue_id", Text, primary_key=True),
     Column("user_key", Text, primary_key=True),
     Column("last_seen_us", BigInteger, nullable=False),
+    Index("ix_issue_user_key", "project_id", "user_key"),
 )
 
 rollup = Table(

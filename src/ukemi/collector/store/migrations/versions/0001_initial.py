@@ -172,6 +172,8 @@ def upgrade() -> None:
         sa.Column("level", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("culprit", sa.Text(), nullable=False),
+        sa.Column("title_folded", sa.Text(), server_default="", nullable=False),
+        sa.Column("culprit_folded", sa.Text(), server_default="", nullable=False),
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("key_kind", sa.Text(), nullable=False),
         sa.Column("grouping", sa.Text(), nullable=False),
@@ -184,6 +186,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_issue")),
     )
     op.create_index("ix_issue_number", "issue", ["project_id", "number"], unique=True)
+    op.create_index("ix_issue_seen", "issue", ["status", "last_seen_us", "id"], unique=False)
     op.create_index("ix_issue_status_seen", "issue", ["project_id", "status", "last_seen_us"], unique=False)
     op.create_table(
         "issue_tag",
@@ -198,6 +201,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "key", "value", name=op.f("pk_issue_tag")),
     )
+    op.create_index("ix_issue_tag_value", "issue_tag", ["project_id", "key", "value"], unique=False)
     op.create_table(
         "issue_user",
         sa.Column("project_id", sa.Integer(), nullable=False),
@@ -209,6 +213,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "user_key", name=op.f("pk_issue_user")),
     )
+    op.create_index("ix_issue_user_key", "issue_user", ["project_id", "user_key"], unique=False)
     op.create_table(
         "notification",
         sa.Column("project_id", sa.Integer(), nullable=False),
