@@ -31,8 +31,10 @@ class Ledger:
     hostile_unknown: set[str] = field(default_factory=set)
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     """By kind of envelope and status; 0: the connection broke."""
-    repeats: int = 0
-    repeats_unknown: int = 0
+    repeats: dict[str, int] = field(default_factory=dict)
+    """The greatest total of repeats that was acknowledged, by event."""
+    repeats_unknown: dict[str, int] = field(default_factory=dict)
+    """And the greatest whose answer never came."""
     refused_at: list[float] = field(default_factory=list)
     """When (monotonic) an item of the category error was refused, or accepted and thrown away: counted in memory first."""
 
@@ -63,6 +65,7 @@ class Load:
         self._until_s = time.monotonic() + minutes * 60
         self._random = random.Random(seed)
         self._recent: deque[tuple[str, bytes]] = deque(maxlen=200)
+        self._repeats: Counter[str] = Counter()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     def start(self) -> None:
@@ -133,10 +136,9 @@ class Load:
             ledger.unknown.add(envelope.event_id)
         elif envelope.kind == "hostile" and status in (0, 200):
             (ledger.hostile if status else ledger.hostile_unknown).add(envelope.event_id)
-        elif envelope.kind == "repeats" and status == 200:
-            ledger.repeats += envelope.quantity
-        elif envelope.kind == "repeats" and status == 0:
-            ledger.repeats_unknown += envelope.quantity
+        elif envelope.kind == "repeats" and status in (0, 200):
+            told = ledger.repeats if status else ledger.repeats_unknown
+            told[envelope.event_id] = max(told.get(envelope.event_id, 0), envelope.quantity)
         if (envelope.kind in ERROR_ITEMS and status in (429, 503)) or (envelope.kind == "too_large" and status == 200):
             ledger.refused_at.append(time.monotonic())
 
@@ -153,12 +155,15 @@ class Load:
                 event_id, body = choose.choice(self._recent)
                 return Envelope(kind, body, event_id)
             case "repeats":
-                count = choose.randrange(1, 50)
                 event_id, _ = choose.choice(self._recent)
-                item = {"version": 1, "repeats": [{"event_id": event_id, "count": count}]}
-                return Envelope(
-                    kind, _envelope({}, {"type": "ukemi_repeats"}, json.dumps(item).encode()), quantity=count
-                )
+                count = self._repeats[event_id] + choose.randrange(1, 50)  # a total, and so is what was told before
+                item = {
+                    "version": 1,
+                    "repeats": [{"event_id": event_id, "count": count, "told": self._repeats[event_id]}],
+                }
+                self._repeats[event_id] = count
+                body = _envelope({}, {"type": "ukemi_repeats"}, json.dumps(item).encode())
+                return Envelope(kind, body, event_id, quantity=count)
             case "broken":
                 payload = choose.choice(_BROKEN)
                 return Envelope(kind, _envelope({"event_id": event_id}, {"type": "event"}, payload), event_id)

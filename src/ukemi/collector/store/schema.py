@@ -131,6 +131,7 @@ issue = Table(
     Column("user_count", BigInteger, nullable=False),
     Index("ix_issue_status_seen", "project_id", "status", "last_seen_us"),
     Index("ix_issue_seen", "status", "last_seen_us", "id"),  # the list of all projects, in its order
+    Index("ix_issue_latest", "last_seen_us", "id"),  # and that of all statuses
     Index("ix_issue_number", "project_id", "number", unique=True),
 )
 
