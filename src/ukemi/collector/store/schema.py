@@ -175,7 +175,7 @@ issue_tag = Table(
     Column("value", Text, primary_key=True),
     Column("event_count", BigInteger, nullable=False),
     Column("last_seen_us", BigInteger, nullable=False),
-    Index("ix_issue_tag_value", "project_id", "key", "value"),
+    Index("ix_issue_tag_value", "project_id", "key", "value", "issue_id"),
 )
 
 issue_user = Table(
@@ -185,7 +185,7 @@ issue_user = Table(
     Column("issue_id", Text, primary_key=True),
     Column("user_key", Text, primary_key=True),
     Column("last_seen_us", BigInteger, nullable=False),
-    Index("ix_issue_user_key", "project_id", "user_key"),
+    Index("ix_issue_user_key", "project_id", "user_key", "issue_id"),
 )
 
 rollup = Table(

@@ -202,7 +202,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "key", "value", name=op.f("pk_issue_tag")),
     )
-    op.create_index("ix_issue_tag_value", "issue_tag", ["project_id", "key", "value"], unique=False)
+    op.create_index("ix_issue_tag_value", "issue_tag", ["project_id", "key", "value", "issue_id"], unique=False)
     op.create_table(
         "issue_user",
         sa.Column("project_id", sa.Integer(), nullable=False),
@@ -214,7 +214,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "user_key", name=op.f("pk_issue_user")),
     )
-    op.create_index("ix_issue_user_key", "issue_user", ["project_id", "user_key"], unique=False)
+    op.create_index("ix_issue_user_key", "issue_user", ["project_id", "user_key", "issue_id"], unique=False)
     op.create_table(
         "notification",
         sa.Column("project_id", sa.Integer(), nullable=False),
