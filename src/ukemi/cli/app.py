@@ -2,7 +2,7 @@
 
 import typer
 
-from ukemi.cli import db, keys, leaks, projects, send_test, serve, users
+from ukemi.cli import db, keys, leaks, projects, rules, send_test, serve, users
 
 app = typer.Typer(
     name="ukemi",
@@ -21,6 +21,7 @@ app.command("serve")(serve.serve)
 app.add_typer(projects.app, name="project")
 app.add_typer(keys.app, name="key")
 app.add_typer(users.app, name="user")
+app.add_typer(rules.app, name="rules")
 app.add_typer(db.app, name="db")
 app.command("send-test")(send_test.send_test)
 app.command("leaks")(leaks.leaks)

@@ -67,14 +67,22 @@ class Seen(msgspec.Struct, frozen=True):
 
 def matches(rule: Rule, condition: EventCondition, seen: Seen) -> bool:
     """Whether an event rule wants this change."""
+    return why_not(rule, condition, seen) is None
+
+
+def why_not(rule: Rule, condition: EventCondition, seen: Seen) -> str | None:
+    """Why an event rule passes this change over; None when it wants it."""
     detail = seen.detail
-    return (
-        seen.kind in condition.changes
-        and (not rule.environments or detail.environment in rule.environments)
-        and (not condition.domains or detail.tags.get("domain") in condition.domains)
-        and (not condition.levels or detail.level in condition.levels)
-        and (not condition.key_kinds or detail.key_kind in condition.key_kinds)
-    )
+    for name, value, wanted in (
+        ("kind of change", seen.kind, condition.changes),
+        ("environment", detail.environment, rule.environments),
+        ("domain", detail.tags.get("domain"), condition.domains),
+        ("level", detail.level, condition.levels),
+        ("kind of key", detail.key_kind, condition.key_kinds),
+    ):
+        if (wanted or name == "kind of change") and value not in wanted:
+            return f"The {name} is {value or 'not given'}, not {' or '.join(wanted)}."
+    return None
 
 
 def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Sequence[Seen], now_us: int) -> Verdict:

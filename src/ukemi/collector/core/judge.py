@@ -6,7 +6,7 @@ things are fed, in the order of their instants: how services stand (whenever tha
 and changes of issues (as they are claimed). At one instant they come in this order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -84,6 +84,20 @@ class Judgement(msgspec.Struct, frozen=True):
         return False
 
 
+def longest_us(watched: Iterable[Watched]) -> int:
+    """How far back the longest window of the rules looks."""
+    return max(
+        (
+            length
+            for one in watched
+            if isinstance(one.rule.when, WindowCondition)
+            for tier in tiers(one.rule)
+            for length in lengths_us(tier.when)
+        ),
+        default=0,
+    )
+
+
 class Judge:
     def __init__(self, watched: Sequence[Watched], states: States) -> None:
         """
@@ -94,6 +108,8 @@ class Judge:
         self.states = states
         self.listening_since_us = 0
         """Silence before this is our own."""
+        self.listener: Callable[[int, Judgement], None] | None = None
+        """Hears of every evaluation and its instant, also of those that change nothing."""
         self._watched = watched
         self.services: dict[tuple[int, str], ServiceSeen] = {}
         self._windowed: list[tuple[Watched, list[Tier]]] = []
@@ -119,7 +135,7 @@ class Judge:
             services: by (project_id, environment).
         """
         self.services |= services
-        return self._settle(self._judge_runs(at_us, services.keys()))
+        return self._settle(at_us, self._judge_runs(at_us, services.keys()))
 
     def tick(self, tick_us: int, read: Read) -> list[Judgement]:
         """Judge what a tick brought, and what came true or ended because nothing happened."""
@@ -128,7 +144,7 @@ class Judge:
         judgements = self._judge_runs(tick_us, self.services.keys())
         judgements += self._judge_quiet(tick_us, known)
         judgements += self._judge_windows(tick_us, known)
-        return self._settle(judgements)
+        return self._settle(tick_us, judgements)
 
     def change(self, at_us: int, changes: Mapping[tuple[int, str], Sequence[Seen]]) -> list[Judgement]:
         """
@@ -150,7 +166,7 @@ class Judge:
                 verdict = evaluate_event(watched.rule, condition, state, seen, at_us)
                 environment = (wanted or seen[0]).detail.environment
                 judgements.append(Judgement(watched.rule, instance, state, verdict, environment=environment))
-        return self._settle(judgements)
+        return self._settle(at_us, judgements)
 
     def watches(self, project_id: int, rule: str) -> bool:
         """Whether a rule of this name is judged for the project."""
@@ -163,8 +179,10 @@ class Judge:
             for watched, condition in self._events
         )
 
-    def _settle(self, judgements: list[Judgement]) -> list[Judgement]:
+    def _settle(self, at_us: int, judgements: list[Judgement]) -> list[Judgement]:
         for judgement in judgements:
+            if self.listener:
+                self.listener(at_us, judgement)
             state = judgement.verdict.state
             if state.is_at_rest:
                 self.states.pop(judgement.instance, None)

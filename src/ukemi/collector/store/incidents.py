@@ -53,6 +53,12 @@ def all_open(tx: Tx) -> list[Incident]:
     return [Incident(**row) for row in tx.execute(query).mappings()]
 
 
+def opened_between(tx: Tx, after_us: int, until_us: int) -> list[Incident]:
+    c = schema.incident.c
+    query = sa.select(*_COLUMNS).where(c.opened_us > after_us, c.opened_us <= until_us).order_by(c.opened_us)
+    return [Incident(**row) for row in tx.execute(query).mappings()]
+
+
 def recent(tx: Tx, limit: int) -> list[Incident]:
     """Open ones first, then the latest closed."""
     c = schema.incident.c

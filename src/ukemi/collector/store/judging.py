@@ -27,6 +27,7 @@ class Pause(msgspec.Struct, frozen=True):
     until_us: int
 
 
+NEVER_US = 1 << 62
 _ROW = {"id": 1, "judge": "", "tick_us": 0}
 
 
@@ -66,3 +67,11 @@ def listening_since(tx: Tx, at_us: int) -> int:
     """End of the last pause before an instant; 0 when there was none."""
     c = schema.pause.c
     return tx.execute(sa.select(sa.func.max(c.until_us)).where(c.until_us <= at_us)).scalar() or 0
+
+
+def begin(tx: Tx) -> int:
+    """The first tick that was judged, as far as that is still known; far in the future when none was."""
+    if not last_tick(tx):
+        return NEVER_US
+    c = schema.pause.c
+    return tx.execute(sa.select(c.until_us).where(c.from_us == 0)).scalar() or 0
