@@ -9,7 +9,7 @@ from ukemi.collector.core.clock import VirtualClock
 from ukemi.collector.store import projects
 from ukemi.collector.store.database import Database
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 NOW_US = 1_767_225_600_000_000
 
 

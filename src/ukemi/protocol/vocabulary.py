@@ -17,6 +17,9 @@ REQUEST_BUCKETS_RESENT: Final = 6
 REPEATS_ITEM: Final = "ukemi_repeats"
 REPEATS_VERSION: Final = 1
 
+HEALTH_SEGMENTS: Final = frozenset({"health", "healthz", "ready", "readyz", "live", "livez", "ping"})
+"""A path that holds one of these is a health check: a machine asks it, so it says nothing about how people fare."""
+
 KeyKind = Literal["server", "browser"]
 Level = Literal["debug", "info", "warning", "error", "fatal"]
 

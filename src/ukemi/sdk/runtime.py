@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ukemi.privacy import DEFAULT_RULES, Rules
-from ukemi.sdk.sampling import HEALTH_SEGMENTS
+from ukemi.protocol.vocabulary import HEALTH_SEGMENTS
 
 if TYPE_CHECKING:
     from ukemi.sdk.request_counts import Reporter

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-HEALTH_SEGMENTS: Final = frozenset({"health", "healthz", "ready", "readyz", "live", "livez", "ping"})
+from ukemi.protocol.vocabulary import HEALTH_SEGMENTS
+
 CRITICAL_SEGMENTS: Final = frozenset({"payment", "payments", "auth", "login", "checkout"})
 HEALTH_RATE: Final = 0.01
 CRITICAL_RATE: Final = 1.0

@@ -17,7 +17,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.utils import BadDsn, Dsn
 
 from ukemi.privacy import Rules
-from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
+from ukemi.protocol.vocabulary import HEALTH_SEGMENTS, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.handlers import capture_answers, global_exception_handler, http_exception_handler
 from ukemi.sdk.marks import was_met
@@ -27,7 +27,6 @@ from ukemi.sdk.request_counts import Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf, report_internal
 from ukemi.sdk.sampling import (
     CRITICAL_SEGMENTS,
-    HEALTH_SEGMENTS,
     lowered,
     make_traces_sampler,
     request_sampler,

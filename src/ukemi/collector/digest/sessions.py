@@ -1,20 +1,23 @@
 """Sessions, individual and added up, become the counts that health of releases stands on."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from ukemi.collector.core.cardinality import Cap
 from ukemi.collector.core.clock import DAY_US, SECOND_US
+from ukemi.collector.core.observation import Service
 from ukemi.collector.core.session import step
 from ukemi.collector.core.transaction import OTHERS
 from ukemi.collector.digest.family import Counts, count
+from ukemi.collector.digest.observe import Routes, observe_sessions
 from ukemi.collector.spool.item import SpoolItem
-from ukemi.collector.store import session_counts
+from ukemi.collector.store import observations, session_counts
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.session_counts import CountKey, Remembered
 from ukemi.privacy import Rules, scrub_text
-from ukemi.protocol.session import Session, read_session, read_sessions
+from ukemi.protocol.session import Ending, Session, read_session, read_sessions
 
 MAX_PLACES: Final = 500
 """Pairs of environment and release per project and day; what comes later counts under `<< others >>`."""
@@ -38,6 +41,7 @@ class Sessions:
     def begin(self) -> None:
         self._counts: dict[CountKey, dict[str, int]] = {}
         self._told: list[_Told] = []
+        self._observed: Routes = {}
 
     def take(self, item: SpoolItem, counts: Counts) -> None:
         if item.item_type == "session":
@@ -45,7 +49,9 @@ class Sessions:
             self._told.append(_Told(item, session, *self._place(item, session.environment, session.release)))
         else:
             sums = read_sessions(item.payload, item.received_us / SECOND_US)
-            key = (item.project_id, item.received_us, *self._place(item, sums.environment, sums.release), item.key_kind)
+            place = self._place(item, sums.environment, sums.release)
+            key = (item.project_id, item.received_us, *place, item.key_kind)
+            self._observe(item, *place, sums.counts)
             self._add(key, "started", sum(sums.counts.values()))
             for ending, number in sums.counts.items():
                 self._add(key, ending, number)
@@ -55,6 +61,7 @@ class Sessions:
         if self._told:
             self._fold(tx)
         session_counts.add(tx, self._counts)
+        observations.add_traffic(tx, self._observed)
 
     def _fold(self, tx: Tx) -> None:
         """Take the messages about individual sessions in, in the order they came."""
@@ -71,6 +78,8 @@ class Sessions:
                 self._add((key[0], old.counted_us, old.environment, old.release, old.key_kind), done.leaves, -1)
             if done.enters:
                 self._add(here, done.enters, 1)
+                if not done.leaves:
+                    self._observe(one.item, one.environment, one.release, {done.enters: 1})
             if old and not done.enters and not done.leaves:
                 known[key] = changed[key] = msgspec.structs.replace(old, state=done.state)
             else:
@@ -80,6 +89,10 @@ class Sessions:
     def _add(self, key: CountKey, column: str, number: int) -> None:
         row = self._counts.setdefault(key, {})
         row[column] = row.get(column, 0) + number
+
+    def _observe(self, item: SpoolItem, environment: str, release: str, endings: Mapping[Ending, int]) -> None:
+        if item.key_kind == "server":
+            observe_sessions(self._observed, Service(item.project_id, environment, release), endings, item.received_us)
 
     def _place(self, item: SpoolItem, environment: str, release: str) -> tuple[str, str]:
         """Environment and release to count under: scrubbed, and not more different ones than allowed."""

@@ -7,11 +7,13 @@ import msgspec
 
 from ukemi.collector.core.cardinality import Cap
 from ukemi.collector.core.clock import DAY_US, HOUR_US, SECOND_US
+from ukemi.collector.core.observation import Service
 from ukemi.collector.core.request_counts import Counted
 from ukemi.collector.core.transaction import OTHERS, Kept, choose, is_failed, name_of, weigh
 from ukemi.collector.digest.family import Counts, minute_of
+from ukemi.collector.digest.observe import Routes, observe_transaction
 from ukemi.collector.spool.item import ItemContext, SpoolItem
-from ukemi.collector.store import bodies, transactions
+from ukemi.collector.store import bodies, observations, transactions
 from ukemi.collector.store.database import Database, Tx
 from ukemi.collector.store.transactions import SampleRow, Series, Tally
 from ukemi.privacy import Rules, scrub, scrub_text
@@ -43,6 +45,7 @@ class Transactions:
         if not self._is_written:
             self._kept.clear()  # it holds examples that were never written
         self._tallies: dict[tuple[Series, int], Tally] = {}
+        self._observed: Routes = {}
         self._rows: dict[tuple[int, bytes], SampleRow] = {}
         self._gone: set[tuple[int, bytes]] = set()
 
@@ -68,6 +71,7 @@ class Transactions:
     def write(self, tx: Tx, counts: Counts) -> None:  # noqa: ARG002
         if self._tallies:
             transactions.add(tx, self._tallies)
+            observations.add_traffic(tx, self._observed)
         if self._rows:
             transactions.replace_samples(tx, list(self._rows.values()), self._gone)
         self._is_written = True
@@ -88,6 +92,9 @@ class Transactions:
         number = str(latency_bin(transaction.duration_s * 1000))
         tally.weighted = tally.weighted.added(Counted(weight, {number: weight} if weight else {}))
         tally.sample_count += 1
+        if item.key_kind == "server":
+            service = Service(item.project_id, environment, release)
+            observe_transaction(self._observed, service, name, transaction, rate, item.received_us)
 
         hour_us = item.received_us - item.received_us % HOUR_US
         kept = self._examples(item.project_id, op, name, hour_us)

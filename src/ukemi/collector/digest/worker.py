@@ -17,11 +17,12 @@ import structlog
 
 from ukemi.collector import metrics
 from ukemi.collector.core.clock import MINUTE_US, Clock
+from ukemi.collector.core.observation import EventCount, Service
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.attachments import Attachments
 from ukemi.collector.digest.family import Counts, Family, count, minute_of
 from ukemi.collector.digest.feedback import Feedbacks
-from ukemi.collector.digest.observe import events_observed
+from ukemi.collector.digest.observe import Events, kind_of, observe_events
 from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
 from ukemi.collector.digest.security import event_of_report, is_of_browser_extension
 from ukemi.collector.digest.sessions import Sessions
@@ -46,6 +47,7 @@ from ukemi.collector.store.database import Database, Tx
 from ukemi.privacy import DEFAULT_RULES
 from ukemi.protocol.client_report import read_client_report
 from ukemi.protocol.errors import PayloadError
+from ukemi.protocol.event import decode_event, read_event
 from ukemi.protocol.repeats import Repeat, read_repeats
 from ukemi.protocol.request_counts import read_request_counts
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
@@ -202,7 +204,7 @@ class Digest:
                 for one, issue_id in planned.events
             ),
         )
-        observations.add_events(tx, events_observed(planned.events))
+        observations.add_events(tx, observe_events(planned.events))
         changes.add(
             tx, [changes.NewChange(c.project_id, c.issue_id, c.kind, now_us, c.detail) for c in planned.changes]
         )
@@ -230,6 +232,7 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counts) -> None:
     bumps: dict[tuple[int, str], issues.IssueDelta] = {}
     rolled: Counter[tuple[int, str, str, str, int]] = Counter()
     totals: dict[tuple[int, int, bytes], int] = {}
+    observed: Events = {}
     for item, repeat in repeats:
         event_id = bytes.fromhex(repeat.event_id)
         place = places.get((item.project_id, event_id))
@@ -248,9 +251,15 @@ def _write_repeats(tx: Tx, repeats: Sequence[Repeated], counts: Counts) -> None:
         before = bumps[key].event_count if key in bumps else 0
         bumps[key] = issues.IssueDelta(*key, place.level, place.title, item.received_us, before + more, 0)
         rolled[(*key, place.environment, place.release, item.received_us)] += more
+        tags = read_event(decode_event(bodies.decompress(place.body))).tags
+        kind = kind_of(place.issue_id, place.level, tags, place.key_kind)
+        service = Service(item.project_id, place.environment, place.release)
+        kinds = observed.setdefault((service, "events", item.received_us), {})
+        kinds.setdefault(kind, EventCount()).events += more
     events.note_repeats(tx, totals)
     issues.bump(tx, list(bumps.values()))
     rollups.add(tx, rolled)
+    observations.add_events(tx, observed)
 
 
 def _write_issues(tx: Tx, planned: Plan) -> None:

@@ -67,6 +67,7 @@ class EventPlace(msgspec.Struct, frozen=True):
     key_kind: str
     received_day: int
     repeat_count: int
+    body: bytes
 
 
 def places(
