@@ -266,3 +266,14 @@ def test_an_attachment_shares_the_fate_of_its_event(start_ingest: Callable[..., 
         ("attachment", "rate_limited", "project_minute"): 5,
         ("attachment_item", "rate_limited", "project_minute"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[" * 100_000, b'{"event_id":' + b"[" * 100_000, b'{"\xff":1}', b'{"event_id":"\xff"}']
+)
+def test_an_event_whose_id_cannot_be_read_is_given_one(ingest: RunningIngest, key: str, payload: bytes) -> None:
+    """Nested without end, or no text: digest says so, with an outcome; here it is no reason to fail."""
+    body = b'{}\n{"type":"event"}\n' + payload
+    answer = ingest.post(body, f"/api/1/envelope/?sentry_key={key}")
+    assert answer.status_code == 200
+    assert ingest.spooled("event_id") == [(answer.json()["id"],)]

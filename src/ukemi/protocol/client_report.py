@@ -37,7 +37,7 @@ def read_client_report(payload: bytes) -> list[Lost]:
     """
     try:
         report = msgspec.json.decode(payload, type=_Report)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise PayloadError("bad_client_report", "The client report cannot be read.") from error
     return [
         Lost(

@@ -71,7 +71,7 @@ def read_request_counts(payload: bytes) -> RequestCounts:
     """
     try:
         counts = _decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise PayloadError("bad_request_counts", f"The request counts cannot be read: {error}") from error
     if counts.version != REQUEST_COUNTS_VERSION:
         raise PayloadError("unknown_version", f"Request counts of version {counts.version}; this collector reads 1.")

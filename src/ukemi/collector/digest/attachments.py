@@ -87,7 +87,7 @@ def scrub_content(content: bytes, rules: Rules) -> tuple[bytes, bool]:
     if len(content) <= _MAX_JSON_BYTES and text.lstrip()[:1] in ("{", "["):
         try:
             return msgspec.json.format(msgspec.json.encode(scrub(msgspec.json.decode(content), rules).tree)), True
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             pass  # it only looks like JSON
     return "".join(scrub_text(piece, rules) for piece in _pieces(text)).encode(), True
 

@@ -383,7 +383,7 @@ def _id_in_payload(envelope: Envelope) -> str | None:
     """The event's own id, where the envelope's header has none: clients and digest must know it by the same."""
     for item in envelope.items:
         if item.header.type in _CARRIES_ATTACHMENTS:
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 return read_event_id(msgspec.json.decode(item.payload, type=_Identified).event_id)
     return None
 
