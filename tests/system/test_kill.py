@@ -1,8 +1,10 @@
 """An acknowledged envelope is never lost and never counted twice, whichever process is killed."""
 
+import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +88,28 @@ def test_a_restart_under_load_refuses_no_connection(collector, tmp_path, eventua
 
     assert lines(tmp_path / "refused") == []
     assert len(lines(tmp_path / "acknowledged")) == 1500
+
+
+@pytest.mark.parametrize("process", ["http", "worker"])
+def test_a_process_whose_supervisor_dies_while_it_starts_ends_as_well(tmp_path, process):
+    """Else it would work on as an orphan that no signal reaches, and hold the lock of the next one."""
+    roles = {"http": ["ingest", "web"], "worker": ["digest", "alerts", "notify"]}[process]
+    (ready_read, ready_write), (lifeline_read, lifeline_write) = os.pipe(), os.pipe()
+    for dead_end in (ready_read, lifeline_write):
+        os.close(dead_end)
+    environment = os.environ | {"UKEMI_DATA_DIR": str(tmp_path / "data")}
+    subprocess.run([*UKEMI, "db", "upgrade"], env=environment, check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        inherited = [ready_write, lifeline_read, listener.fileno()]
+        options = [f"--ready={ready_write}", f"--lifeline={lifeline_read}", f"--socket={listener.fileno()}"]
+        command = [sys.executable, "-m", "ukemi.collector.processes", process, *options, *roles]
+        orphan = subprocess.Popen(command, env=environment, pass_fds=inherited)
+        try:
+            orphan.wait(40)
+        finally:
+            orphan.kill()
+    for end in (ready_write, lifeline_read):
+        os.close(end)
 
 
 @pytest.fixture

@@ -333,7 +333,10 @@ def main() -> None:
     running.enter_context(hold(settings.data_dir / "ukemi.lock", shared=True, timeout_s=LOCK_TIMEOUT_S))
 
     def say_ready() -> None:
-        os.write(arguments.ready, b".")
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # the supervisor is gone already; the lifeline ends this process, too
+            os.write(arguments.ready, b".")
         os.close(arguments.ready)
 
     if arguments.process == "http":
