@@ -16,6 +16,7 @@ from ukemi.collector.alerts.rules_file import RulesError
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import SECOND_US, SystemClock, VirtualClock
+from ukemi.collector.core.issue import Wish
 from ukemi.collector.notify.errors import Undeliverable
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
@@ -125,7 +126,7 @@ class Stage:
 
     def wish(self, status: str) -> None:
         with self.database.write() as tx:
-            issues.set_status(tx, 1, ISSUE_ID, status, now_us=self.clock.now_us(), actor="owner@example.org")
+            issues.set_status(tx, 1, [ISSUE_ID], Wish(status), now_us=self.clock.now_us(), actor="owner@example.org")
 
     def reported(self, failures: int, *, since_success_s: float | None = None, instance: str = "ab") -> None:
         """A process of the app told of its latest failures, and when it succeeded last."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ukemi.collector.core.change import ChangeKind
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.core.issue import Wish
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.worker import BATCH_ITEMS, Digest
 from ukemi.collector.spool.item import OUTCOMES_ITEM, SpoolItem
@@ -227,14 +228,92 @@ def test_an_event_of_a_resolved_issue_is_a_regression(
     digest.step(clock)
     with database.write() as tx:
         ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
-        issues.set_status(tx, 1, issue_id, "resolved", now_us=now_us, actor="owner@example.org")
+        issues.set_status(tx, 1, [issue_id], Wish("resolved"), now_us=now_us, actor="owner@example.org")
         changes.claim(tx, 10, now_us)
     spool("event", failure(), event_id=event_id(2))
     spool("event", failure(), event_id=event_id(3))
     digest.step(clock)
     with database.write() as tx:
-        assert issues.statuses(tx, {(1, issue_id)}) == {(1, issue_id): "open"}
+        assert issues.standings(tx, {(1, issue_id)})[1, issue_id].status == "open"
         assert [change.kind for change in changes.claim(tx, 10, now_us)] == [ChangeKind.REGRESSED, ChangeKind.EVENT]
+
+
+def test_an_issue_resolved_in_the_next_release_comes_back_only_with_a_newer_one(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int
+) -> None:
+    """Old processes go on reporting it until they are replaced: that is no news."""
+    spool("event", failure(release="shop@1.9"), event_id=event_id(1))
+    digest.step(clock)
+    with database.write() as tx:
+        ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
+        wish = Wish("resolved", release="next")
+        issues.set_status(tx, 1, [issue_id], wish, now_us=now_us, actor="owner@example.org")
+        changes.claim(tx, 10, now_us)
+    for number, release in enumerate(("shop@1.9", "shop@1.8", ""), 2):
+        spool("event", failure(release=release), event_id=event_id(number))
+    digest.step(clock)
+    assert stored(database, schema.issue, "status", "event_count") == [("resolved", 4)]
+    with database.write() as tx:
+        assert changes.claim(tx, 10, now_us) == []
+
+    spool("event", failure(release="shop@1.10"), event_id=event_id(9))
+    digest.step(clock)
+
+    with database.write() as tx:
+        (change,) = changes.claim(tx, 10, now_us)
+    assert (change.kind, change.detail.release) == (ChangeKind.REGRESSED, "shop@1.10")
+    assert stored(database, schema.issue, "status", "condition", "first_release", "last_release") == [
+        ("open", "{}", "shop@1.9", "shop@1.10")
+    ]
+
+
+def test_a_release_is_first_seen_with_its_first_event(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int
+) -> None:
+    for number, (release, later_us) in enumerate([("b", 0), ("a", 5), ("b", 9), ("", 11)], 1):
+        spool("event", failure(release=release), event_id=event_id(number), received_us=now_us + later_us)
+    digest.step(clock)
+    spool("event", failure(release="a"), event_id=event_id(8), received_us=now_us + 20)
+    digest.step(clock)
+
+    names = stored(database, schema.release, "name", "first_seen_us", "last_seen_us")
+    assert names == [("a", now_us + 5, now_us + 20), ("b", now_us, now_us)]
+
+
+def test_a_mute_for_some_events_ends_with_the_one_after_them(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int
+) -> None:
+    """Also in the middle of a batch."""
+    spool("event", failure(), event_id=event_id(1))
+    digest.step(clock)
+    with database.write() as tx:
+        ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
+        issues.set_status(tx, 1, [issue_id], Wish("muted", events=2), now_us=now_us, actor="owner@example.org")
+        changes.claim(tx, 10, now_us)
+    for number in (2, 3, 4, 5):
+        spool("event", failure(), event_id=event_id(number))
+    digest.step(clock)
+
+    with database.write() as tx:
+        claimed = changes.claim(tx, 10, now_us)
+    assert [(change.kind, change.detail.event_id) for change in claimed] == [
+        (ChangeKind.UNMUTED, event_id(4)),
+        (ChangeKind.EVENT, event_id(5)),
+    ]
+
+
+def test_idle_issues_are_resolved_when_the_project_says_so(
+    database: Database, digest: Digest, spool: Spool, clock: VirtualClock, now_us: int
+) -> None:
+    spool("event", failure(), event_id=event_id(1))
+    digest.step(clock)
+    later_us = now_us + 25 * 3600 * 1_000_000
+    with database.write() as tx:
+        assert issues.resolve_idle(tx, later_us) == 0
+        projects.change(tx, 1, resolve_after_hours=24)
+        assert issues.resolve_idle(tx, later_us - 2 * 3600 * 1_000_000) == 0
+        assert issues.resolve_idle(tx, later_us) == 1
+        assert [change.kind for change in changes.claim(tx, 10, now_us)] == [ChangeKind.NEW, ChangeKind.RESOLVED]
 
 
 def test_a_muted_issue_stays_muted_when_a_new_release_reports_it(
@@ -245,7 +324,7 @@ def test_a_muted_issue_stays_muted_when_a_new_release_reports_it(
     digest.step(clock)
     with database.write() as tx:
         ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
-        issues.set_status(tx, 1, issue_id, "muted", now_us=now_us, actor="owner@example.org")
+        issues.set_status(tx, 1, [issue_id], Wish("muted"), now_us=now_us, actor="owner@example.org")
     spool("event", failure(release="2.0"), event_id=event_id(2))
     digest.step(clock)
     assert stored(database, schema.issue, "status", "event_count") == [("muted", 2)]
@@ -259,7 +338,7 @@ def test_events_of_a_muted_issue_are_stored_and_counted_but_are_no_change(
     digest.step(clock)
     with database.write() as tx:
         ((issue_id,),) = tx.execute(sa.select(schema.issue.c.id)).all()
-        issues.set_status(tx, 1, issue_id, "muted", now_us=now_us, actor="owner@example.org")
+        issues.set_status(tx, 1, [issue_id], Wish("muted"), now_us=now_us, actor="owner@example.org")
         changes.claim(tx, 10, now_us)
     for number in (2, 3, 4):
         spool("event", failure(tags={"domain": "payment"}), event_id=event_id(number))

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from ukemi.collector.core.evaluate import Explanation, State, Verdict
+from ukemi.collector.core.issue import Standing, Wish
 from ukemi.collector.core.judge import Instance as RuleInstance
 from ukemi.collector.core.notification import Content, Reason
 from ukemi.collector.core.search import Search, parse_search
@@ -269,8 +270,8 @@ def test_a_persons_wish_becomes_a_status_and_one_change(
     wishes = ["resolved", "resolved", "muted", "open"]
     with database.write() as tx:
         for wish in wishes:
-            issues.set_status(tx, 1, issue.id, wish, now_us=now_us, actor="owner@example.org")
-            assert issues.statuses(tx, {(1, issue.id)}) == {(1, issue.id): wish}
+            issues.set_status(tx, 1, [issue.id], Wish(wish), now_us=now_us, actor="owner@example.org")
+            assert issues.standings(tx, {(1, issue.id)})[1, issue.id].status == wish
         written = changes.claim(tx, 10, now_us)
         actors = tx.execute(sa.select(schema.change.c.actor).distinct()).scalars().all()
     assert [change.kind for change in written] == [ChangeKind.RESOLVED, ChangeKind.MUTED, ChangeKind.REOPENED]
@@ -284,8 +285,8 @@ def test_the_status_of_an_issue_of_another_project_cannot_be_set(
     with database.write() as tx:
         other = projects.create(tx, "Other", now_us, 90, 30)
         with pytest.raises(NotFound):
-            issues.set_status(tx, other.id, issue.id, "resolved", now_us=now_us, actor="")
-        assert issues.statuses(tx, {(1, issue.id), (other.id, issue.id)}) == {(1, issue.id): "open"}
+            issues.set_status(tx, other.id, [issue.id], Wish("resolved"), now_us=now_us, actor="")
+        assert issues.standings(tx, {(1, issue.id), (other.id, issue.id)}) == {(1, issue.id): Standing("open")}
 
 
 def test_numbers_count_up_for_each_project(database: Database, project: Project, now_us: int) -> None:
@@ -319,7 +320,7 @@ def test_reopening_concerns_the_named_issues_only(
     with database.write() as tx:
         issues.insert(tx, rows)
         issues.reopen(tx, {(1, rows[0].id)})
-        statuses = issues.statuses(tx, {(1, row.id) for row in rows})
+        statuses = {key: one.status for key, one in issues.standings(tx, {(1, row.id) for row in rows}).items()}
     assert statuses == {(1, rows[0].id): "open", (1, rows[1].id): "resolved"}
 
 
@@ -666,7 +667,7 @@ def test_an_issue_shows_its_events_tags_trends_and_activity(
         issues.add_tags(tx, [*values, tag | {"key": "os", "value": "Linux", "event_count": 1}])
         rollups.add(tx, {(1, issue.id, "production", "1.0", now_us): 4, (1, issue.id, "test", "", now_us - DAY_US): 2})
         changes.add(tx, [new_change(issue.id), new_change(issue.id, ChangeKind.EVENT)])
-        issues.set_status(tx, 1, issue.id, "muted", now_us=now_us, actor="owner@example.org")
+        issues.set_status(tx, 1, [issue.id], Wish("muted"), now_us=now_us, actor="owner@example.org")
         incidents.open_(tx, incident("incident", now_us, issue_id=issue.id))
         detail = issue_detail.get(tx, 1, issue.id, now_us)
     assert (detail.name, detail.project, detail.issue.status) == ("SHOP-1", "Shop", "muted")

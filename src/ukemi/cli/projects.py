@@ -67,6 +67,9 @@ def set_(
     keep_performance_days: Annotated[
         int | None, typer.Option(metavar="DAYS", min=1, help="Days to keep request counts and other performance data.")
     ] = None,
+    resolve_after_hours: Annotated[
+        int | None, typer.Option(metavar="HOURS", min=0, help="Resolve issues that were idle so long; 0: never.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,6 +82,7 @@ def set_(
             name=name,
             keep_errors_days=keep_errors_days,
             keep_performance_days=keep_performance_days,
+            resolve_after_hours=resolve_after_hours,
         )
     if as_json:
         typer.echo(json.dumps(msgspec.to_builtins(changed)))
@@ -86,4 +90,9 @@ def set_(
     typer.echo(
         f"Project {changed.id}, {changed.name}, keeps errors for {changed.keep_errors_days} days "
         f"and performance data for {changed.keep_performance_days}."
+        + (
+            f" Issues are resolved after {changed.resolve_after_hours} idle hours."
+            if changed.resolve_after_hours
+            else ""
+        )
     )

@@ -44,7 +44,7 @@ from ukemi.collector.settings import Settings
 from ukemi.collector.spool.gauge import SpoolGauge
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
-from ukemi.collector.store import retention
+from ukemi.collector.store import issues, retention
 from ukemi.collector.store.database import Database
 from ukemi.collector.supervisor import Role
 from ukemi.collector.web.app import create_app
@@ -298,6 +298,9 @@ def _retain(database: Database, clock: Clock, max_bytes: int | None, stopping: t
         log.info("retention applied", deleted=deleted)
         for table, rows in deleted.items():
             metrics.retention_rows.labels(table).inc(rows)
+    with database.write() as tx:
+        if resolved := issues.resolve_idle(tx, clock.now_us()):
+            log.info("idle issues resolved", issues=resolved)
     return 0
 
 

@@ -31,3 +31,7 @@ class ChangeDetail(msgspec.Struct, frozen=True):
     event_count: int = 1
     received_us: int = 0
     """Receipt of the earliest of these events: where the delay of an alert starts."""
+    note: str = ""
+    """What a person's decision holds on to, in words: `in the release after shop@1.2`."""
+    until_us: int | None = None
+    """Up to when an issue was muted."""

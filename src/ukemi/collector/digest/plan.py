@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
-from ukemi.collector.core.issue import why_change
+from ukemi.collector.core.issue import Standing, why_change
+from ukemi.collector.core.release import Release
 from ukemi.collector.digest.understand import Understood
 
 IssueKey = tuple[int, str]
 """project_id, issue_id"""
 MAX_TAGS_IN_CHANGE = 50
+_OPEN = Standing("open")
 
 
 class PlannedIssue(msgspec.Struct):
@@ -27,6 +29,8 @@ class PlannedIssue(msgspec.Struct):
     """The first event of the batch: what a new issue is named after."""
     latest: Understood
     is_new: bool
+    release: str = ""
+    """Of the latest event that had one."""
     event_count: int = 0
     user_keys: set[str] = msgspec.field(default_factory=set)
     tags: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
@@ -43,7 +47,8 @@ class Plan(msgspec.Struct):
     events: list[tuple[Understood, str]]
     """Each event with its issue id."""
     issues: list[PlannedIssue]
-    regressed: set[IssueKey]
+    reopened: set[IssueKey]
+    """Resolved and muted issues that an event opened."""
     changes: list[PlannedChange]
     duplicates: list[Understood]
 
@@ -52,7 +57,8 @@ def plan(
     batch: Sequence[Understood],
     known_events: Collection[tuple[int, str]],
     known_issues: Mapping[tuple[int, bytes], str],
-    statuses: Mapping[IssueKey, str],
+    standings: Mapping[IssueKey, Standing],
+    releases: Mapping[tuple[int, str], Release],
     new_ids: Sequence[str],
 ) -> Plan:
     """
@@ -61,13 +67,14 @@ def plan(
     Args:
         known_events: (project_id, event id) of those that are stored already.
         known_issues: issue id by (project_id, fingerprint).
-        statuses: of the known issues.
+        standings: of the known issues.
+        releases: those of the events and those that issues are resolved in, by (project_id, name).
         new_ids: as many fresh issue ids as there are events.
     """
-    result = Plan(events=[], issues=[], regressed=set(), changes=[], duplicates=[])
+    result = Plan(events=[], issues=[], reopened=set(), changes=[], duplicates=[])
     seen = set(known_events)
     issues = dict(known_issues)
-    current = dict(statuses)
+    current = dict(standings)
     fresh = iter(new_ids)
     planned: dict[IssueKey, PlannedIssue] = {}
     ordinary: dict[tuple[object, ...], PlannedChange] = {}
@@ -85,12 +92,12 @@ def plan(
             planned[key] = PlannedIssue(*key, first=one, latest=one, is_new=is_new)
         _add(planned[key], one)
         result.events.append((one, key[1]))
-        kind = why_change(None if is_new else current.get(key, "open"))
+        kind = _kind(one, planned[key], None if is_new else current.get(key, _OPEN), releases)
         if kind is None:
             continue
-        if kind is ChangeKind.REGRESSED:
-            result.regressed.add(key)
-            current[key] = "open"
+        if kind in (ChangeKind.REGRESSED, ChangeKind.UNMUTED):
+            result.reopened.add(key)
+            current[key] = _OPEN
         if kind is not ChangeKind.EVENT:
             result.changes.append(PlannedChange(*key, kind, _detail(one)))
             continue
@@ -112,9 +119,24 @@ def plan(
     return result
 
 
+def _kind(
+    one: Understood, issue: PlannedIssue, standing: Standing | None, releases: Mapping[tuple[int, str], Release]
+) -> ChangeKind | None:
+    if standing is None or standing.status == "open":
+        return why_change(standing)
+    with_this = msgspec.structs.replace(standing, event_count=standing.event_count + issue.event_count)
+    return why_change(
+        with_this,
+        one.received_us,
+        releases.get((one.project_id, one.event.release)),
+        releases.get((one.project_id, standing.condition.release)),
+    )
+
+
 def _add(issue: PlannedIssue, one: Understood) -> None:
     issue.latest = one
     issue.event_count += 1
+    issue.release = one.event.release or issue.release
     issue.tags.update(one.tags.items())
     if one.event.user.key:
         issue.user_keys.add(one.event.user.key)

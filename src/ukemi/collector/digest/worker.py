@@ -40,6 +40,7 @@ from ukemi.collector.store import (
     observations,
     outcomes,
     projects,
+    releases,
     requests,
     rollups,
 )
@@ -193,8 +194,12 @@ class Digest:
         received_us = {one.received_us for one in batch}
         known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, received_us)}
         issue_ids = fingerprints.find(tx, {(one.project_id, one.fingerprint.hash) for one in batch})
-        statuses = issues.statuses(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
-        planned = plan(batch, known, issue_ids, statuses, [secrets.token_hex(8) for _ in batch])
+        standings = issues.standings(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
+        named = {(one.project_id, one.event.release): one.received_us for one in reversed(batch) if one.event.release}
+        releases.see(tx, named)
+        resolved_in = {(p, standing.condition.release) for (p, _), standing in standings.items()}
+        known_releases = releases.find(tx, {*named, *resolved_in}) if any(name for _, name in resolved_in) else {}
+        planned = plan(batch, known, issue_ids, standings, known_releases, [secrets.token_hex(8) for _ in batch])
         _write_issues(tx, planned)
         events.insert(tx, [_event_row(one, issue_id) for one, issue_id in planned.events])
         rollups.add(
@@ -274,7 +279,7 @@ def _write_issues(tx: Tx, planned: Plan) -> None:
     users = {(i.project_id, i.id): i.user_keys for i in planned.issues if i.user_keys}
     seen_us = max((i.latest.received_us for i in planned.issues), default=0)
     new_users = issues.add_users(tx, users, seen_us)
-    issues.reopen(tx, planned.regressed)
+    issues.reopen(tx, planned.reopened)
     issues.bump(
         tx,
         [
@@ -286,6 +291,7 @@ def _write_issues(tx: Tx, planned: Plan) -> None:
                 last_seen_us=i.latest.received_us,
                 event_count=i.event_count,
                 new_users=new_users.get((i.project_id, i.id), 0),
+                release=i.release,
             )
             for i in planned.issues
         ],

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import DAY_US, HOUR_US
 from ukemi.collector.store import bodies, schema
 from ukemi.collector.store.database import Tx
@@ -48,6 +49,9 @@ class Activity(msgspec.Struct, frozen=True):
     at_us: int
     actor: str
     release: str
+    note: str
+    """What a decision holds on to, in words."""
+    until_us: int | None
 
 
 class IssueDetail(msgspec.Struct, frozen=True):
@@ -184,8 +188,9 @@ def _activity(tx: Tx, project_id: int, issue_id: str) -> list[Activity]:
         .limit(MAX_ACTIVITY)
     )
     return [
-        Activity(row.kind, row.at_us, row.actor, msgspec.json.decode(row.detail).get("release", ""))
+        Activity(row.kind, row.at_us, row.actor, detail.release, detail.note, detail.until_us)
         for row in tx.execute(query)
+        for detail in [msgspec.json.decode(row.detail, type=ChangeDetail)]
     ]
 
 

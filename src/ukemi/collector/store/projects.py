@@ -21,6 +21,8 @@ class Project(msgspec.Struct, frozen=True):
     created_us: int
     keep_errors_days: int
     keep_performance_days: int
+    resolve_after_hours: int = 0
+    """Issues of which nothing is seen for so long are resolved; 0: never."""
 
 
 class ClientKey(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ def change(
     name: str | None = None,
     keep_errors_days: int | None = None,
     keep_performance_days: int | None = None,
+    resolve_after_hours: int | None = None,
 ) -> Project:
     """
     Change what is given and return the project as it is now. The short name stays: people know issues by it.
@@ -87,7 +90,7 @@ def change(
     """
     table = schema.project
     given = {"name": name and name.strip(), "keep_errors_days": keep_errors_days}
-    given["keep_performance_days"] = keep_performance_days
+    given |= {"keep_performance_days": keep_performance_days, "resolve_after_hours": resolve_after_hours}
     values = {key: value for key, value in given.items() if value is not None}
     if values:
         try:

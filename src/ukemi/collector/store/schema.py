@@ -68,6 +68,12 @@ project = Table(
     Column("keep_errors_days", Integer, nullable=False),
     Column("keep_performance_days", Integer, nullable=False),
     Column("issue_counter", Integer, nullable=False, server_default="0"),  # last short number given; by digest
+    Column(
+        "resolve_after_hours", Integer, nullable=False, server_default="0"
+    ),  # idle issues are resolved then; 0 = never
+    Column("grouping_version", Integer, nullable=False, server_default="1"),  # of fingerprints: core/fingerprint.py
+    Column("previous_grouping_version", Integer),  # while its fingerprints still find their issues
+    Column("fingerprint_rules", Text, nullable=False, server_default=""),  # text of core/fingerprint_rule.py
 )
 
 client_key = Table(
@@ -124,7 +130,11 @@ issue = Table(
     Column("platform", Text, nullable=False),
     Column("key_kind", Text, nullable=False),  # server | browser: of the first event
     Column("grouping", Text, nullable=False),  # JSON: the explanation that came with the fingerprint
+    Column(
+        "condition", Text, nullable=False, server_default="{}"
+    ),  # JSON of core/issue.Condition: what the status holds on to
     Column("first_release", Text, nullable=False),
+    Column("last_release", Text, nullable=False, server_default=""),  # of the latest event that had one
     Column("first_seen_us", BigInteger, nullable=False),
     Column("last_seen_us", BigInteger, nullable=False),
     Column("event_count", BigInteger, nullable=False),
@@ -135,12 +145,23 @@ issue = Table(
     Index("ix_issue_number", "project_id", "number", unique=True),
 )
 
+release = Table(
+    "release",
+    metadata,
+    _project(),
+    Column("name", Text, primary_key=True),  # as the client wrote it: shop@1.2.3
+    Column("first_seen_us", BigInteger, nullable=False),
+    Column("last_seen_us", BigInteger, nullable=False),
+    Index("ix_release_first_seen", "project_id", "first_seen_us"),
+)
+
 fingerprint = Table(
     "fingerprint",
     metadata,
     _project(),
     Column("hash", LargeBinary, primary_key=True),  # 16 bytes
     Column("issue_id", Text, nullable=False),
+    Column("grouping", Text, nullable=False, server_default="{}"),  # JSON: the explanation that came with it
     Index("ix_fingerprint_issue", "project_id", "issue_id"),
 )
 

@@ -166,3 +166,34 @@ def test_nobody_being_told_is_said_on_every_page(app: object, owner: TestClient)
     app.state.web = type(app.state.web)(**{**vars(app.state.web), "channels": []})
     for path in ("/issues", "/alerts", "/projects", "/account"):
         assert "Nobody is being told" in owner.get(path).text
+
+
+def test_what_is_chosen_in_the_list_is_done_with_all_of_it_and_the_search_stays(
+    owner: TestClient, digest_event: DigestEvent, make_failure: MakeFailure
+) -> None:
+    for function in ("pay", "refund", "ship"):
+        digest_event(make_failure(value=function, function=function))
+    listed = owner.get("/issues.json").json()["issues"]
+    chosen = [f"{issue['project_id']}.{issue['id']}" for issue in listed if "ship" not in issue["title"]]
+    back = "/issues?q=is%3Aopen+pay&project=1"
+
+    answer = owner.post("/issues/status", data={"issue": chosen, "status": "resolved", "back": back})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+    assert titles(owner, "is:open") == ["ValueError: ship"]
+    assert titles(owner, "is:resolved") == ["ValueError: refund", "ValueError: pay"]
+    again = owner.post("/issues/status.json", data={"issue": chosen, "status": "open"})
+    assert again.json() == {"changed": 2}
+
+
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example", "/issues\r\nX: y", "/issuesx", "/sign-out"]
+)
+def test_a_choice_leads_back_to_the_list_only(owner: TestClient, issue_path: str, back: str) -> None:
+    answer = owner.post("/issues/status", data={"status": "muted", "back": back})
+    assert answer.headers["location"] == "/issues"
+
+
+@pytest.mark.parametrize("issue", ["1", "1.", "x.ab", "1.zz", "1.ab' OR 1", "0.ab"])
+def test_a_choice_that_names_no_issue_is_refused(owner: TestClient, issue_path: str, issue: str) -> None:
+    assert owner.post("/issues/status", data={"status": "muted", "issue": issue}).status_code == 400

@@ -7,10 +7,12 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ukemi.collector.core.grouping_v1 import Part
-from ukemi.collector.store import issue_detail, issues
+from ukemi.collector.core.issue import Condition, Standing, Wish, note_of, read_wish
+from ukemi.collector.core.release import newest
+from ukemi.collector.store import issue_detail, issues, releases
 from ukemi.collector.store.incidents import Incident
 from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue
 from ukemi.collector.store.issues import IssueRow
@@ -18,7 +20,6 @@ from ukemi.collector.web.context import account_of, respond, web_of
 from ukemi.protocol.event import Breadcrumb, ExceptionValue, User, decode_event, read_event
 from ukemi.protocol.event import Request as EventRequest
 
-STATUSES = ("open", "resolved", "muted")
 _HIDDEN_CONTEXTS = {"trace"}
 
 
@@ -58,6 +59,11 @@ class IssuePage(msgspec.Struct, frozen=True):
     issue: IssueRow
     name: str
     project: str
+    status_note: str
+    """What the status holds on to, in words: `in the release after shop@1.2`; "" when it does not."""
+    muted_until_us: int | None
+    current_release: str
+    """The newest release of the project, "" when none was ever named."""
     grouping: Grouping
     event: ShownEvent | None
     events: list[EventLine]
@@ -75,30 +81,52 @@ def show(request: Request) -> Response:
         detail = issue_detail.get(tx, project_id, issue_id, web.clock.now_us())
         event_id = wanted if re.fullmatch(r"[0-9a-f]{32}", wanted) else None
         stored = issue_detail.event(tx, project_id, issue_id, event_id)
-    return respond(request, "issue.html", _page(detail, stored))
+        current = newest(releases.latest(tx, project_id))
+    return respond(request, "issue.html", _page(detail, stored, current.name if current else ""))
 
 
 async def set_status(request: Request) -> Response:
     web, project_id, issue_id = web_of(request), request.path_params["project_id"], request.path_params["issue_id"]
     form = await request.form(max_files=0, max_fields=10)
-    status = str(form.get("status", ""))
-    if status not in STATUSES:
-        raise HTTPException(400, f"The status must be one of {', '.join(STATUSES)}.")
+    wish = wish_of(str(form.get("status", "")))
     actor = account_of(request).email
 
-    def save() -> None:
+    def save() -> str:
         with web.database.write() as tx:
-            issues.set_status(tx, project_id, issue_id, status, now_us=web.clock.now_us(), actor=actor)
+            issues.set_status(tx, project_id, [issue_id], wish, now_us=web.clock.now_us(), actor=actor)
+        return wish.status
 
-    await run_in_threadpool(save)
+    status = await run_in_threadpool(save)
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"status": status})
     return RedirectResponse(f"/projects/{project_id}/issues/{issue_id}", 303)
 
 
-def _page(detail: IssueDetail, stored: StoredEvent | None) -> IssuePage:
+def wish_of(text: str) -> Wish:
+    """
+    Raises:
+        HTTPException: the text is no wish.
+    """
+    if (wish := read_wish(text)) is None:
+        raise HTTPException(
+            400,
+            "The status must be open, resolved, resolved_in_current, resolved_in_next, muted, "
+            "muted:hours=24, muted:events=100 or muted:users=10.",
+        )
+    return wish
+
+
+def _page(detail: IssueDetail, stored: StoredEvent | None, current_release: str) -> IssuePage:
+    issue = detail.issue
+    condition = msgspec.json.decode(issue.condition, type=Condition)
+    standing = Standing(issue.status, condition, issue.event_count, issue.user_count)
     return IssuePage(
         issue=detail.issue,
         name=detail.name,
         project=detail.project,
+        status_note=note_of(issue.status, condition, standing),
+        muted_until_us=condition.until_us,
+        current_release=current_release,
         grouping=msgspec.json.decode(detail.issue.grouping, type=Grouping),
         event=_event(stored) if stored else None,
         events=detail.events,

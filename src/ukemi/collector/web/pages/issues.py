@@ -4,13 +4,16 @@ import re
 from urllib.parse import urlencode
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ukemi.collector.core.search import parse_search
-from ukemi.collector.store import issue_list, projects
-from ukemi.collector.store.issue_list import Cursor, IssueListRow
-from ukemi.collector.web.context import respond, web_of
+from ukemi.collector.store import issue_list, issues, projects
+from ukemi.collector.store.issue_list import PAGE, Cursor, IssueListRow
+from ukemi.collector.web.context import account_of, respond, web_of
+from ukemi.collector.web.pages.issue import wish_of
 from ukemi.protocol.dsn import write_dsn
 
 DEFAULT_QUERY = "is:open"
@@ -62,6 +65,33 @@ def show(request: Request) -> Response:
         dsn=write_dsn(web.settings.public_url, key.public_key, key.project_id) if key else None,
     )
     return respond(request, "issues.html", page)
+
+
+async def set_status(request: Request) -> Response:
+    """Do one thing with all issues that were ticked, and show the same list again."""
+    web, actor = web_of(request), account_of(request).email
+    form = await request.form(max_files=0, max_fields=PAGE + 10)
+    wish = wish_of(str(form.get("status", "")))
+    ticked: dict[int, list[str]] = {}
+    for text in form.getlist("issue"):
+        match = re.fullmatch(r"([1-9][0-9]{0,8})\.([0-9a-f]{1,32})", str(text))
+        if match is None:
+            raise HTTPException(400, "An issue is named by the number of its project, a dot and its id.")
+        ticked.setdefault(int(match[1]), []).append(match[2])
+
+    def save() -> int:
+        with web.database.write() as tx:
+            return sum(
+                issues.set_status(tx, project_id, ids, wish, now_us=web.clock.now_us(), actor=actor)
+                for project_id, ids in sorted(ticked.items())
+            )
+
+    changed = await run_in_threadpool(save)
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"changed": changed})
+    back = str(form.get("back", ""))
+    # Only to this list: what stands in the form may come from anywhere.
+    return RedirectResponse(back if re.fullmatch(r"/issues(?:\?[!-~]*)?", back) else "/issues", 303)
 
 
 def _cursor(text: str | None) -> Cursor | None:

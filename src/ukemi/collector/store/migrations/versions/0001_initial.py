@@ -31,6 +31,10 @@ def upgrade() -> None:
         sa.Column("keep_errors_days", sa.Integer(), nullable=False),
         sa.Column("keep_performance_days", sa.Integer(), nullable=False),
         sa.Column("issue_counter", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("resolve_after_hours", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("grouping_version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("previous_grouping_version", sa.Integer(), nullable=True),
+        sa.Column("fingerprint_rules", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
         sa.UniqueConstraint("name", name=op.f("uq_project_name")),
         sa.UniqueConstraint("slug", name=op.f("uq_project_slug")),
@@ -111,10 +115,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_issue_received", "event", ["project_id", "issue_id", "received_us"], unique=False)
     op.create_table(
+        "release",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("first_seen_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_release_project_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id", "name", name=op.f("pk_release")),
+    )
+    op.create_index("ix_release_first_seen", "release", ["project_id", "first_seen_us"], unique=False)
+    op.create_table(
         "fingerprint",
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("grouping", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_fingerprint_project_id"), ondelete="CASCADE"
         ),
@@ -177,7 +192,9 @@ def upgrade() -> None:
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("key_kind", sa.Text(), nullable=False),
         sa.Column("grouping", sa.Text(), nullable=False),
+        sa.Column("condition", sa.Text(), server_default="{}", nullable=False),
         sa.Column("first_release", sa.Text(), nullable=False),
+        sa.Column("last_release", sa.Text(), server_default="", nullable=False),
         sa.Column("first_seen_us", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_us", sa.BigInteger(), nullable=False),
         sa.Column("event_count", sa.BigInteger(), nullable=False),
@@ -552,6 +569,7 @@ def downgrade() -> None:
     op.drop_table("instance")
     op.drop_table("incident")
     op.drop_table("fingerprint")
+    op.drop_table("release")
     op.drop_table("event")
     op.drop_table("evaluation")
     op.drop_table("client_key")
