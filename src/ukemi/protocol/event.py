@@ -19,8 +19,8 @@ from ukemi.protocol.vocabulary import Level
 Tree = dict[str, Any]
 
 MAX_FRAMES = 250
-MAX_BREADCRUMBS = 200
-MAX_TAGS = 100
+MAX_BREADCRUMBS = 100
+MAX_TAGS = 200
 _LEVELS: dict[object, Level] = {
     "debug": "debug",
     "info": "info",

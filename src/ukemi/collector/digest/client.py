@@ -13,7 +13,7 @@ _MAX_USER_AGENT = 512
 
 def describe_client(tree: Tree, context: ItemContext, key_kind: str) -> dict[str, Any]:
     """
-    The event's contexts, with `browser` and `client_os` filled in where they are missing.
+    The event's contexts, with `browser`, `client_os` and `device` filled in where they are missing.
 
     A backend's event carries the User-Agent of its request; a page's own event came with it.
     """
@@ -23,18 +23,16 @@ def describe_client(tree: Tree, context: ItemContext, key_kind: str) -> dict[str
     if not user_agent and key_kind == "browser":
         user_agent = context.user_agent
     if user_agent:
-        browser, system = _parse(user_agent[:_MAX_USER_AGENT])
-        if browser:
-            known.setdefault("browser", browser)
-        if system:
-            known.setdefault("client_os", system)
+        for name, content in _parse(user_agent[:_MAX_USER_AGENT]).items():
+            known.setdefault(name, content)
     return known
 
 
 @lru_cache(maxsize=4096)
-def _parse(user_agent: str) -> tuple[dict[str, str], dict[str, str]]:
+def _parse(user_agent: str) -> dict[str, dict[str, str]]:
     found = ua_parser.parse(user_agent)
-    return _context(found.user_agent), _context(found.os)
+    contexts = {"browser": _context(found.user_agent), "client_os": _context(found.os), "device": _device(found.device)}
+    return {name: content for name, content in contexts.items() if content}
 
 
 def _context(found: Any) -> dict[str, str]:
@@ -42,3 +40,10 @@ def _context(found: Any) -> dict[str, str]:
         return {}
     version = ".".join(part for part in (found.major, found.minor) if part)
     return {"name": found.family, **({"version": version} if version else {})}
+
+
+def _device(found: Any) -> dict[str, str]:
+    if found is None or found.family == "Other":
+        return {}
+    named = {"family": found.family, "brand": found.brand, "model": found.model}
+    return {name: text for name, text in named.items() if text}

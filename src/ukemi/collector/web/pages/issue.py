@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.grouping_v1 import Part
 from ukemi.collector.core.issue import Condition, Standing, Wish, note_of, read_wish
 from ukemi.collector.core.release import newest
@@ -142,13 +143,15 @@ def _event(stored: StoredEvent) -> ShownEvent:
     tree = decode_event(stored.body)
     event = read_event(tree)
     trace = event.contexts.get("trace", {}).get("trace_id", "")
+    # Breadcrumbs are on the clock of the event itself, and were not shifted with it.
+    shift_s = stored.line.occurred_us / SECOND_US - event.at_s if event.at_s is not None else 0.0
     return ShownEvent(
         line=stored.line,
         older=stored.older,
         newer=stored.newer,
         message=event.message,
         exceptions=list(reversed(event.exceptions)),
-        breadcrumbs=[_shown(crumb) for crumb in event.breadcrumbs],
+        breadcrumbs=[_shown(crumb, shift_s if abs(shift_s) > 1 else 0.0) for crumb in event.breadcrumbs],
         request=event.request,
         user=event.user,
         tags=event.tags,
@@ -163,8 +166,10 @@ def _event(stored: StoredEvent) -> ShownEvent:
     )
 
 
-def _shown(crumb: Breadcrumb) -> Breadcrumb:
-    """A request to somebody else as one line, `POST https://… → 500`, whichever SDK tells of it; nothing empty."""
+def _shown(crumb: Breadcrumb, shift_s: float) -> Breadcrumb:
+    """A request to somebody else as one line, `POST https://… → 500`, whichever SDK tells of it; nothing empty; on our clock."""
+    if shift_s and crumb.at_s is not None:
+        crumb = msgspec.structs.replace(crumb, at_s=crumb.at_s + shift_s)
     data = {key: value for key, value in crumb.data.items() if value not in (None, "", [], {})}
     method, url = data.get("http.method") or data.get("method"), data.get("url")
     if crumb.message or not (isinstance(method, str) and isinstance(url, str)):
