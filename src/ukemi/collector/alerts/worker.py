@@ -52,7 +52,8 @@ class Alerts:
     def step(self, clock: Clock) -> int:
         """Judge what happened since the last call. Returns the number of changes claimed."""
         now_us = clock.now_us()
-        is_due = self._judge is None or now_us - self._looked_us >= LOOK_US
+        is_tick = now_us // TICK_US != self._looked_us // TICK_US
+        is_due = self._judge is None or is_tick or now_us - self._looked_us >= LOOK_US
         with self._database.read() as tx:
             if not is_due and not observations.are_changes_waiting(tx):
                 return 0

@@ -176,14 +176,14 @@ def evaluate_window(rule: Rule, state: State, measured: Sequence[Measured], now_
             return Verdict(state if state.status == status else State(status, now_us, state.last_true_us), None, why)
         since_us = state.since_us if state.status == "pending" else now_us
         if now_us - since_us < round(rule.for_s * SECOND_US):
-            return Verdict(State("pending", since_us, now_us, reached), None, why)
+            return Verdict(State("pending", since_us, since_us, reached), None, why)
         return Verdict(State("firing", now_us, now_us, reached), "opened", why, now_us - TICK_US)
     if reached is not None and reached > state.tier:
         firing = State("firing", _since(state, "firing", now_us), now_us, reached)
         return Verdict(firing, "upgraded", why, now_us - TICK_US)
     if held:
-        last_true_us = now_us if reached is not None else state.last_true_us
-        return Verdict(State("firing", _since(state, "firing", now_us), last_true_us, state.tier), None, why)
+        # When it held last is left as it is: a firing rule that goes on firing need not be written at each tick.
+        return Verdict(State("firing", _since(state, "firing", now_us), state.last_true_us, state.tier), None, why)
     since_us = _since(state, "recovering", now_us)
     if now_us - since_us >= after_us:
         lasted = f" That has lasted for {duration(rule.ends_after_s)}." if after_us else ""
