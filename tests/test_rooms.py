@@ -53,7 +53,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "psycopg": ("ukemi.collector.store",),
     "jinja2": ("ukemi.collector.web",),
     "prometheus_client": ("ukemi.collector.metrics",),  # so every metric is declared there
-    "httpx": ("ukemi.collector.notify", "ukemi.cli"),
+    "httpcore": ("ukemi.collector.notify",),
+    "httpx": ("ukemi.cli",),
     "sentry_sdk": ("ukemi.sdk", "ukemi.cli"),
     "starlette": ("ukemi.sdk", "ukemi.collector.web", "ukemi.collector.ingest", "ukemi.collector.processes"),
     "fastapi": ("ukemi.sdk",),

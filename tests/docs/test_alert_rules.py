@@ -104,7 +104,7 @@ def test_the_table_of_shipped_rules_is_true():
 
 def test_the_how_to_tells_the_severities_that_ship():
     rows = Page.read("docs/how-to/channels.md").table()
-    names = {"Slack": "slack", "PagerDuty": "pagerduty", "webhook": "webhook"}
+    names = {"Slack": "slack", "PagerDuty": "pagerduty", "webhook": "webhook", "e-mail": "email"}
     shipped = rules_file.load(None)
 
     assert {

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.docs.pages import PAGES, Page
-from ukemi.collector.core.notification import Content, Reason
+from ukemi.collector.core.notification import BlastRadius, Content, Reason
 from ukemi.collector.notify.channels.webhook import render
 
 NOWHERE = "http://0123456789abcdef0123456789abcdef@127.0.0.1:9/1"
@@ -110,15 +110,18 @@ def test_the_webhook_snippet_takes_what_the_collector_signs_and_refuses_the_rest
 import asyncio, httpx
 from ukemi.collector.core.clock import SystemClock
 from ukemi.collector.core.notification import Content, Reason
+from ukemi.collector.notify.channels.base import Telling
 from ukemi.collector.notify.channels.webhook import SignedWebhook
+from ukemi.collector.notify.http import Answer
 
 class Post:
     def post(self, url, body, headers, *, now_us):
         self.body, self.headers = body, headers
+        return Answer(200, b"")
 
 told = Post()
 content = Content("4f9c1d2e8a7b6035", Reason.OPENED, "critical", "r", "t", "b", "p", "e", "c", "http://u/", 0)
-SignedWebhook(told, "http://127.0.0.1/", os.environ["UKEMI_WEBHOOK_SECRET"]).send("n1", content, SystemClock().now_us())
+SignedWebhook(told, "http://127.0.0.1/", os.environ["UKEMI_WEBHOOK_SECRET"]).send(Telling("n1", content), SystemClock().now_us())
 
 async def post(body):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
@@ -139,7 +142,9 @@ def test_the_body_in_the_how_to_is_the_one_that_is_sent():
         reason=Reason.OPENED,
         **{name: data[name] for name in ("severity", "rule", "title", "because", "project", "environment", "culprit")},
         link=data["link"],
+        incident_link=data["incident_link"],
+        blast_radius=msgspec.convert(data["blast_radius"], BlastRadius),
         opened_us=noon_us,
     )
 
-    assert shown == render(content)
+    assert shown == msgspec.json.decode(msgspec.json.encode(render(content)))

@@ -2,7 +2,7 @@
 
 import typer
 
-from ukemi.cli import db, keys, leaks, projects, rules, send_test, serve, users
+from ukemi.cli import db, incidents, keys, leaks, notify, projects, rules, send_test, serve, silences, users
 
 app = typer.Typer(
     name="ukemi",
@@ -23,5 +23,8 @@ app.add_typer(keys.app, name="key")
 app.add_typer(users.app, name="user")
 app.add_typer(rules.app, name="rules")
 app.add_typer(db.app, name="db")
+app.add_typer(incidents.app, name="incident")
+app.add_typer(silences.app, name="silence")
+app.add_typer(notify.app, name="notify")
 app.command("send-test")(send_test.send_test)
 app.command("leaks")(leaks.leaks)

@@ -71,7 +71,9 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> Non
     elif not rows:
         typer.echo(empty)
     else:
-        table = Table(*rows[0].keys(), box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for name in rows[0]:
+            table.add_column(name, overflow="fold")  # an id that is cut cannot be copied
         for row in rows:
             table.add_row(*(str(value) for value in row.values()))
         Console(soft_wrap=True).print(table)

@@ -26,14 +26,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ukemi.collector import health, logs, metrics
 from ukemi.collector.alerts import rules_file
-from ukemi.collector.alerts.rules_file import PagerDutyChannel, RuleSet, SlackChannel, WebhookChannel
+from ukemi.collector.alerts.rules_file import (
+    AppriseChannel,
+    EmailChannel,
+    PagerDutyChannel,
+    RuleSet,
+    SlackChannel,
+    WebhookChannel,
+)
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.clock import SECOND_US, Clock, SystemClock
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.app import IngestApp
 from ukemi.collector.ingest.keys import StoredKeys
 from ukemi.collector.lock import hold
+from ukemi.collector.notify.channels.apprise import Apprise
 from ukemi.collector.notify.channels.base import Channel
+from ukemi.collector.notify.channels.email import Email
 from ukemi.collector.notify.channels.pagerduty import URL as PAGERDUTY_URL
 from ukemi.collector.notify.channels.pagerduty import PagerDuty
 from ukemi.collector.notify.channels.slack import Slack
@@ -244,7 +253,13 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     # One after the other, so that due alerts run between two batches however much waits in the spool.
     loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
     client = OutgoingClient(settings.outgoing_allow)
-    notifier = Notifier(database, open_channels(rules, os.environ, client))
+    notifier = Notifier(
+        database,
+        open_channels(rules, os.environ, client),
+        fallbacks=rules.fallbacks(os.environ),
+        per_hour={name: config.per_hour for name, config in rules.configured(os.environ).items() if config.per_hour},
+        self_test_days=settings.self_test_days,
+    )
     if Role.NOTIFY in roles:
         loops.append(Loop("notify", notifier.step, IDLE_PAUSE_S, stopping))
     stop_signals = {signal.SIGTERM, signal.SIGINT}
@@ -265,7 +280,12 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
 
 
 def open_channels(rules: RuleSet, environment: Mapping[str, str], client: OutgoingClient) -> dict[str, Channel]:
-    """The channels of the rules file whose variables are set, ready to send."""
+    """
+    The channels of the rules file whose variables are set, ready to send.
+
+    Raises:
+        BadChannel: what a variable holds is no address or key.
+    """
     channels: dict[str, Channel] = {}
     for name, config in rules.configured(environment).items():
         match config:
@@ -274,8 +294,14 @@ def open_channels(rules: RuleSet, environment: Mapping[str, str], client: Outgoi
             case PagerDutyChannel():
                 url = environment.get(config.url_env) or PAGERDUTY_URL
                 channels[name] = PagerDuty(client, environment[config.routing_key_env], url)
+            case EmailChannel():
+                channels[name] = Email(
+                    environment[config.server_env], environment[config.to_env], environment[config.from_env]
+                )
             case WebhookChannel():
                 channels[name] = SignedWebhook(client, environment[config.url_env], environment[config.secret_env])
+            case AppriseChannel():
+                channels[name] = Apprise(environment[config.urls_env])
             case _:
                 assert_never(config)
     return channels

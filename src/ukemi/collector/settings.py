@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         default_factory=list,
         description='Private networks that notifications may be sent to, as JSON list: ["10.1.0.0/16"]. Public addresses are always allowed.',
     )
+    self_test_days: int = Field(
+        7,
+        ge=0,
+        description="Days without any notification after which a channel is tried out with one; PagerDuty pages nobody by it. 0: never.",
+    )
     max_item_bytes: int = Field(
         1 << 20, gt=0, description="Bytes of the largest event, request-counts or other JSON item accepted, decoded."
     )

@@ -19,6 +19,7 @@ from ukemi.collector.core.evaluate import Seen
 from ukemi.collector.core.failure_run import see_service
 from ukemi.collector.core.judge import Judge, Judgement
 from ukemi.collector.core.observation import TICK_US
+from ukemi.collector.core.rule import severity_of
 from ukemi.collector.core.rule_text import Document, watch
 from ukemi.collector.store import changes, judging, observations, rule_states, rules
 from ukemi.collector.store.database import Database, Tx
@@ -72,6 +73,8 @@ class Alerts:
                 self._look(tx, judge, now_us)
                 self._looked_us = now_us
             claimed = self._claim(tx, judge, now_us)
+            if is_due:
+                self._incidents.tick(tx, now_us)
         self._judge = judge
         return claimed
 
@@ -154,4 +157,6 @@ class Alerts:
                     one.verdict,
                     now_us,
                     environment=one.environment,
+                    severity=severity_of(one.rule, one.verdict.state.tier),
+                    detail=one.detail,
                 )

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.evaluate import (
     Seen,
@@ -74,6 +75,8 @@ class Judgement(msgspec.Struct, frozen=True):
     measured: Sequence[Measured] = ()
     """Of a window rule's tiers."""
     environment: str = ""
+    detail: ChangeDetail | None = None
+    """Of the event that made it true, when one did."""
 
     @property
     def is_news(self) -> bool:
@@ -164,8 +167,10 @@ class Judge:
                 if wanted is None and state.is_at_rest:
                     continue
                 verdict = evaluate_event(watched.rule, condition, state, seen, at_us)
-                environment = (wanted or seen[0]).detail.environment
-                judgements.append(Judgement(watched.rule, instance, state, verdict, environment=environment))
+                detail = (wanted or seen[0]).detail
+                judgements.append(
+                    Judgement(watched.rule, instance, state, verdict, environment=detail.environment, detail=detail)
+                )
         return self._settle(at_us, judgements)
 
     def watches(self, project_id: int, rule: str) -> bool:

@@ -150,6 +150,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeat_s: Pause = 0
     """Channels are told again of an incident that stays open for so long; 0: never."""
     enabled: bool = True
+    cooldown_s: Annotated[float, Meta(ge=0)] = 300
+    """So soon after its predecessor's end an incident is not told. Critical ones are always told at once."""
 
     @property
     def split_by(self) -> list[Label]:

@@ -2,89 +2,145 @@
 The one client for outgoing requests: resolves a name once and connects to that very address, refuses private ones.
 
 Channel URLs are typed by people, and who may type one must not thereby reach what only this machine can reach. Checking
-the name and letting the library resolve it again would leave room for a name server that answers differently twice.
+the name and letting the library resolve it again would leave room for a name server that answers differently twice; so
+this client's own network layer resolves, checks and connects, in one step. It follows no redirect, uses no proxy, keeps no
+connection, and ends a request after a fixed time, however slowly the other side writes.
 """
 
 import ipaddress
+import math
 import socket
-from collections.abc import Mapping, Sequence
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
+import httpcore
+import msgspec
 
 from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.notify.errors import Undeliverable
 
-TIMEOUT_S: Final = 10.0
+DEADLINE_S: Final = 10.0
+"""For a whole request, from resolving the name to the last byte of the answer."""
 MAX_ANSWER_BYTES: Final = 64 * 1024
+LONGEST_RETRY_AFTER_S: Final = 3600.0
+
+Resolver = Callable[..., Sequence[tuple[Any, ...]]]
+"""As `socket.getaddrinfo`."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    """At most 64 KiB of it."""
+
+    def words(self) -> str:
+        """`202 {"status":"success"}`: for a person who wants to know what came back."""
+        text = " ".join(self.body[:500].decode("utf-8", "replace").split())
+        return f"{self.status} {text[:200]}".strip()
 
 
 class OutgoingClient:
-    def __init__(self, allowed: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[IPv4Network | IPv6Network] = (),
+        *,
+        deadline_s: float = DEADLINE_S,
+        resolve: Resolver = socket.getaddrinfo,
+    ) -> None:
         """
         Args:
             allowed: private networks that may be reached all the same.
         """
-        self._allowed = list(allowed)
-        # No proxies or certificates from the environment's variables, no redirects: what is checked is what is reached.
-        self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_keepalive_connections=0,
+            network_backend=_CheckedNetwork(allowed, deadline_s, resolve),
+        )
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, now_us: int) -> bytes:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, now_us: int) -> Answer:
         """
-        POST and return the answer's body, at most 64 KiB of it.
+        POST, and return the answer.
 
         Raises:
             Undeliverable: not sent, or answered with anything but 2xx.
         """
+        return self._request("POST", url, body, headers, now_us)
+
+    def get(self, url: str, *, now_us: int) -> Answer:
+        """
+        GET, and return the answer.
+
+        Raises:
+            Undeliverable: not sent, or answered with anything but 2xx.
+        """
+        return self._request("GET", url, b"", {}, now_us)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str], now_us: int) -> Answer:
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
             raise Undeliverable("The channel's URL cannot be read.", retry=False) from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.hostname.isascii():
-            raise Undeliverable("The channel's URL must begin with http:// or https:// and an ASCII host.", retry=False)
-        address = self._resolve(parts.hostname, port or (443 if parts.scheme == "https" else 80))
-        host = f"[{address}]" if address.version == 6 else str(address)
-        netloc = f"{host}:{port}" if port else host
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        shown_host = parts.hostname if port is None else f"{parts.hostname}:{port}"
-        request = self._client.build_request(
-            "POST",
-            f"{parts.scheme}://{netloc}{path}",
-            content=body,
-            headers={**headers, "Host": shown_host, "User-Agent": "ukemi"},
-            extensions={"sni_hostname": parts.hostname},
+        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or not url.isprintable():
+            raise Undeliverable("The channel's URL must begin with http:// or https:// and be all ASCII.", retry=False)
+        shown_host = parts.netloc.rpartition("@")[2]
+        target = httpcore.URL(
+            scheme=parts.scheme.encode(),
+            host=parts.hostname.encode(),
+            port=port,
+            target=((parts.path or "/") + (f"?{parts.query}" if parts.query else "")).replace(" ", "%20").encode(),
         )
+        sent = {"Host": shown_host, "User-Agent": "ukemi", "Content-Length": str(len(body)), **headers}
         try:
-            response = self._client.send(request, stream=True)
-            try:
+            with self._pool.stream(method, target, headers=list(_encoded(sent)), content=body) as response:
                 answer = b""
-                for chunk in response.iter_bytes():
+                for chunk in response.iter_stream():
                     answer += chunk
                     if len(answer) > MAX_ANSWER_BYTES:
                         break
-            finally:
-                response.close()
-        except httpx.HTTPError as error:
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise Undeliverable(f"The channel could not be reached: {type(error).__name__}.", retry=True) from None
-        _check(response, now_us)
-        return answer[:MAX_ANSWER_BYTES]
+        _check(response.status, {name.lower(): value for name, value in response.headers}, now_us)
+        return Answer(response.status, answer[:MAX_ANSWER_BYTES])
 
-    def close(self) -> None:
-        self._client.close()
 
-    def _resolve(self, host: str, port: int) -> IPv4Address | IPv6Address:
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Connects only where it may, and to the address that it checked."""
+
+    def __init__(self, allowed: Sequence[IPv4Network | IPv6Network], deadline_s: float, resolve: Resolver) -> None:
+        self._allowed, self._deadline_s, self._resolve = list(allowed), deadline_s, resolve
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - one deadline for everything
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        ends_s = time.monotonic() + self._deadline_s
+        address = self._find(host, port)
+        stream = self._plain.connect_tcp(
+            str(address), port, _left(ends_s, httpcore.ConnectTimeout), local_address, socket_options
+        )
+        return _EndingStream(stream, ends_s)
+
+    def _find(self, host: str, port: int) -> IPv4Address | IPv6Address:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
+            found = self._resolve(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
             raise Undeliverable("The channel's host name cannot be resolved.", retry=True) from None
-        addresses = [
-            ipaddress.ip_address(entry[4][0].split("%")[0] if isinstance(entry[4][0], str) else "") for entry in found
-        ]
-        for address in addresses:
+        for entry in found:
+            address = ipaddress.ip_address(str(entry[4][0]).split("%")[0])
             if self._may_reach(address):
                 return address
         raise Undeliverable(
@@ -92,18 +148,63 @@ class OutgoingClient:
         )
 
     def _may_reach(self, address: IPv4Address | IPv6Address) -> bool:
-        real = address.ipv4_mapped if isinstance(address, IPv6Address) and address.ipv4_mapped else address
+        real = address
+        if isinstance(address, IPv6Address):
+            # These forms carry an IPv4 address to which the machine, or a gateway, may translate them.
+            inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+            real = inner or (IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address)
         if any(real.version == network.version and real in network for network in self._allowed):
             return True
         return real.is_global and not real.is_multicast
 
 
-def _check(response: httpx.Response, now_us: int) -> None:
-    status = response.status_code
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+class _EndingStream(httpcore.NetworkStream):
+    """A connection whose reads and writes all end at one instant: a byte now and then prolongs nothing."""
+
+    def __init__(self, stream: httpcore.NetworkStream, ends_s: float) -> None:
+        self._stream, self._ends_s = stream, ends_s
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, _left(self._ends_s, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._stream.write(buffer, _left(self._ends_s, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        left_s = _left(self._ends_s, httpcore.ConnectTimeout)
+        return _EndingStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._ends_s)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(ends_s: float, too_late: type[Exception]) -> float:
+    left_s = ends_s - time.monotonic()
+    if left_s <= 0:
+        raise too_late
+    return left_s
+
+
+def _encoded(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+
+
+def _check(status: int, headers: Mapping[bytes, bytes], now_us: int) -> None:
     if 200 <= status < 300:
         return
     if status == 429 or status >= 500:
-        after_s = _retry_after_s(response.headers.get("retry-after", ""), now_us)
+        after_s = _retry_after_s(headers.get(b"retry-after", b"").decode("latin-1"), now_us)
         raise Undeliverable(f"The channel answered {status}.", retry=True, retry_after_s=after_s)
     if 300 <= status < 400:
         raise Undeliverable(f"The channel answered {status}, a redirect; those are not followed.", retry=False)
@@ -117,6 +218,6 @@ def _retry_after_s(text: str, now_us: int) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(text).timestamp() - now_us / SECOND_US
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-    return min(max(seconds, 0.0), 3600.0)
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)

@@ -1,11 +1,11 @@
 """The outbox: notifications queued with their incident, and how each delivery went."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import sqlalchemy as sa
 
-from ukemi.collector.core.notification import Content, Reason
+from ukemi.collector.core.notification import Content, Reason, Sent
 from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx
 
@@ -24,9 +24,37 @@ class Notification(msgspec.Struct, frozen=True):
     content: Content
     created_us: int
     attempts: int
+    stands_in_for: str = ""
+    """The channel that did not take it, when this one is told in its stead."""
 
 
-def queue(tx: Tx, project_id: int, notification_id: str, channel: str, content: Content, now_us: int) -> None:
+_COLUMNS = [
+    schema.notification.c[name]
+    for name in (
+        "project_id",
+        "id",
+        "incident_id",
+        "sequence",
+        "channel",
+        "reason",
+        "content",
+        "created_us",
+        "attempts",
+        "stands_in_for",
+    )
+]
+
+
+def queue(
+    tx: Tx,
+    project_id: int,
+    notification_id: str,
+    channel: str,
+    content: Content,
+    now_us: int,
+    *,
+    stands_in_for: str = "",
+) -> None:
     """Put one notification into the outbox, behind those of its incident and channel that wait already."""
     c = schema.notification.c
     earlier = sa.select(sa.func.count()).where(
@@ -39,7 +67,7 @@ def queue(tx: Tx, project_id: int, notification_id: str, channel: str, content: 
                 "project_id": project_id,
                 "id": notification_id,
                 "incident_id": content.incident_id,
-                "sequence": tx.execute(earlier).scalar_one(),
+                "sequence": tx.execute(earlier).scalar_one() if content.incident_id else 0,
                 "channel": channel,
                 "reason": content.reason.value,
                 "state": "queued",
@@ -48,20 +76,34 @@ def queue(tx: Tx, project_id: int, notification_id: str, channel: str, content: 
                 "due_us": now_us,
                 "attempts": 0,
                 "last_error": "",
+                "stands_in_for": stands_in_for,
             }
         ],
     )
 
 
-def told(tx: Tx, project_id: int, incident_id: str) -> set[tuple[str, Reason]]:
-    """(channel, reason) of everything queued for an incident so far."""
+def last_sent(tx: Tx, project_id: int, incident_id: str) -> dict[str, Sent]:
+    """What each channel was told of an incident last, be it delivered or still on its way."""
     c = schema.notification.c
-    query = sa.select(c.channel, c.reason).where(c.project_id == project_id, c.incident_id == incident_id)
-    return {(channel, Reason(reason)) for channel, reason in tx.execute(query)}
+    query = (
+        sa.select(c.channel, c.content, c.created_us)
+        .where(c.project_id == project_id, c.incident_id == incident_id)
+        .order_by(c.sequence)
+    )
+    found: dict[str, Sent] = {}
+    for channel, text, at_us in tx.execute(query):
+        content = msgspec.json.decode(text, type=Content)
+        found[channel] = Sent(content.reason, content.severity, content.is_acknowledged, at_us)
+    return found
 
 
-def due(tx: Tx, now_us: int, limit: int) -> list[Notification]:
-    """What should be delivered now, oldest first. Of one incident and channel, only the first that waits: order is kept."""
+def due(tx: Tx, now_us: int, limit: int, without: Collection[str] = ()) -> list[Notification]:
+    """
+    What should be delivered now, oldest first. Of one incident and channel, only the first that waits: order is kept.
+
+    Args:
+        without: channels that are to be left out.
+    """
     table = schema.notification
     earlier = table.alias("earlier")
     blocked = sa.exists().where(
@@ -72,16 +114,13 @@ def due(tx: Tx, now_us: int, limit: int) -> list[Notification]:
         earlier.c.state == "queued",
     )
     c = table.c
-    columns = (c.project_id, c.id, c.incident_id, c.sequence, c.channel, c.reason, c.content, c.created_us, c.attempts)
     query = (
-        sa.select(*columns).where(c.state == "queued", c.due_us <= now_us, ~blocked).order_by(c.created_us).limit(limit)
+        sa.select(*_COLUMNS)
+        .where(c.state == "queued", c.due_us <= now_us, c.channel.not_in(list(without)), ~blocked)
+        .order_by(c.created_us, c.id)
+        .limit(limit)
     )
-    return [
-        Notification(
-            **{**row, "reason": Reason(row["reason"]), "content": msgspec.json.decode(row["content"], type=Content)}
-        )
-        for row in tx.execute(query).mappings()
-    ]
+    return [_notification(row) for row in tx.execute(query).mappings()]
 
 
 def delivered(tx: Tx, one: Notification, now_us: int) -> None:
@@ -97,10 +136,90 @@ def failed(tx: Tx, one: Notification, error: str) -> None:
     _update(tx, one, state="failed", attempts=one.attempts + 1, last_error=error[:MAX_ERROR])
 
 
+def hold_back(tx: Tx, one: Notification) -> None:
+    """The channel's budget of this hour is used up: it will stand in the digest of the next."""
+    _update(tx, one, state="held")
+
+
+def held_back(tx: Tx, channel: str, before_us: int) -> list[Notification]:
+    """What the budget kept back before an instant, oldest first."""
+    c = schema.notification.c
+    query = (
+        sa.select(*_COLUMNS)
+        .where(c.state == "held", c.channel == channel, c.due_us < before_us)
+        .order_by(c.created_us, c.id)
+    )
+    return [_notification(row) for row in tx.execute(query).mappings()]
+
+
+def digested(tx: Tx, ones: Collection[Notification]) -> None:
+    """They stand in a digest that is queued."""
+    for one in ones:
+        _update(tx, one, state="digested")
+
+
+def handed_over(tx: Tx, one: Notification, now_us: int) -> None:
+    """Another channel is told in its stead, while trying goes on."""
+    _update(tx, one, handed_over_us=now_us)
+
+
+def to_hand_over(tx: Tx, before_us: int, failing: Collection[str]) -> list[Notification]:
+    """What waits since before an instant, or for a channel that fails, and for which no other channel was told yet."""
+    c = schema.notification.c
+    query = (
+        sa.select(*_COLUMNS)
+        .where(
+            c.state == "queued",
+            c.handed_over_us.is_(None),
+            sa.or_(sa.and_(c.attempts > 0, c.created_us <= before_us), c.channel.in_(list(failing))),
+        )
+        .order_by(c.created_us, c.id)
+        .limit(200)
+    )
+    return [_notification(row) for row in tx.execute(query).mappings()]
+
+
 def other_channels(tx: Tx, one: Notification, channels: Sequence[str]) -> list[str]:
-    """Of `channels`, those that were not told of this incident for this reason: whom a failure can fall back to."""
-    already = {channel for channel, reason in told(tx, one.project_id, one.incident_id) if reason is one.reason}
+    """Of `channels`, those that were told nothing for this reason of this incident: whom a failure can fall back to."""
+    c = schema.notification.c
+    query = sa.select(c.channel).where(
+        c.project_id == one.project_id,
+        c.incident_id == one.incident_id,
+        sa.or_(c.channel == one.channel, c.reason == one.reason.value, c.sequence >= one.sequence),
+    )
+    already = set(tx.execute(query).scalars())
     return [channel for channel in channels if channel not in already]
+
+
+def delivered_since(tx: Tx, channel: str, since_us: int) -> int:
+    """How many a channel has taken since an instant."""
+    c = schema.notification.c
+    query = sa.select(sa.func.count()).where(c.channel == channel, c.delivered_us >= since_us)
+    return int(tx.execute(query).scalar_one())
+
+
+def is_waiting(tx: Tx, channel: str) -> bool:
+    """Whether anything waits for a channel."""
+    c = schema.notification.c
+    query = sa.select(c.id).where(c.channel == channel, c.state == "queued").limit(1)
+    return tx.execute(query).first() is not None
+
+
+def of_channels_without(tx: Tx, channels: Collection[str], limit: int) -> list[Notification]:
+    """What waits for channels that are none of these: nobody would ever deliver it."""
+    c = schema.notification.c
+    query = (
+        sa.select(*_COLUMNS)
+        .where(c.state.in_(["queued", "held"]), c.channel.not_in(list(channels)))
+        .order_by(c.created_us, c.id)
+        .limit(limit)
+    )
+    return [_notification(row) for row in tx.execute(query).mappings()]
+
+
+def _notification(row: sa.RowMapping) -> Notification:
+    content = msgspec.json.decode(row["content"], type=Content)
+    return Notification(**{**row, "reason": Reason(row["reason"]), "content": content})
 
 
 def _update(tx: Tx, one: Notification, **values: object) -> None:
@@ -113,46 +232,50 @@ class Delivery(msgspec.Struct, frozen=True):
     """A line of the ledger."""
 
     id: str
+    project_id: int
     incident_id: str
+    """"" for a test, and for what a budget held back."""
     channel: str
     reason: str
     state: str
-    """queued | delivered | failed"""
+    """queued | delivered | failed | held | digested"""
     title: str
     created_us: int
     attempts: int
     last_error: str
     delivered_us: int | None
+    handed_over_us: int | None
+    stands_in_for: str
     delay_us: int | None
     """From the receipt of what opened the incident to the channel's answer; None for what did not open one."""
 
 
-def ledger(tx: Tx, limit: int) -> list[Delivery]:
-    """The latest notifications and how each went, newest first."""
-    c, incident = schema.notification.c, schema.incident.c
-    query = (
-        sa.select(*schema.notification.columns, incident.title, incident.cause_us)
-        .join_from(
-            schema.notification,
-            schema.incident,
-            sa.and_(incident.project_id == c.project_id, incident.id == c.incident_id),
-        )
-        .order_by(c.created_us.desc(), c.id)
-        .limit(limit)
+def ledger(
+    tx: Tx, limit: int, *, channel: str = "", state: str = "", incident: tuple[int, str] | None = None
+) -> list[Delivery]:
+    """The latest notifications and how each went, newest first; of an incident (project_id, id) the oldest first."""
+    c, incident_c = schema.notification.c, schema.incident.c
+    query = sa.select(*schema.notification.columns, incident_c.cause_us).outerjoin_from(
+        schema.notification,
+        schema.incident,
+        sa.and_(incident_c.project_id == c.project_id, incident_c.id == c.incident_id),
     )
-    return [
-        Delivery(
-            id=row.id,
-            incident_id=row.incident_id,
-            channel=row.channel,
-            reason=row.reason,
-            state=row.state,
-            title=row.title,
-            created_us=row.created_us,
-            attempts=row.attempts,
-            last_error=row.last_error,
-            delivered_us=row.delivered_us,
-            delay_us=row.delivered_us - row.cause_us if row.delivered_us and row.reason == Reason.OPENED else None,
-        )
-        for row in tx.execute(query)
-    ]
+    if channel:
+        query = query.where(c.channel == channel)
+    if state:
+        query = query.where(c.state == state)
+    if incident:
+        query = query.where(c.project_id == incident[0], c.incident_id == incident[1])
+        query = query.order_by(c.created_us, c.channel, c.sequence)
+    else:
+        query = query.order_by(c.created_us.desc(), c.id)
+    return [_delivery(row) for row in tx.execute(query.limit(limit)).mappings()]
+
+
+def _delivery(row: sa.RowMapping) -> Delivery:
+    is_first = row["delivered_us"] and row["cause_us"] and row["reason"] == Reason.OPENED
+    return Delivery(
+        **{name: row[name] for name in Delivery.__struct_fields__ if name not in ("title", "delay_us")},
+        title=msgspec.json.decode(row["content"], type=Content).title,
+        delay_us=row["delivered_us"] - row["cause_us"] if is_first else None,
+    )

@@ -4,7 +4,7 @@ What alert rules look at: sums of each tick, how services stand, and what is nee
 A tick's row is written by digest until the tick is judged and never again, so that a back-test sees what live evaluation saw.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -194,3 +194,14 @@ def are_changes_waiting(tx: Tx) -> bool:
         tx.execute(sa.select(schema.change.c.id).where(schema.change.c.claimed_us.is_(None)).limit(1)).first()
         is not None
     )
+
+
+def event_counts(tx: Tx, project_id: int, issue_ids: Collection[str]) -> dict[str, int]:
+    """How many events each issue has."""
+    c = schema.issue.c
+    found: dict[str, int] = {}
+    wanted = sorted(issue_ids)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(c.id, c.event_count).where(c.project_id == project_id, c.id.in_(wanted[start : start + 500]))
+        found |= {row.id: row.event_count for row in tx.execute(query)}
+    return found

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -37,6 +37,8 @@ class ClientKey(msgspec.Struct, frozen=True):
     """Items of a category accepted per minute from this key, beside those of its project."""
 
 
+OWN: Final = 0
+"""Number of the project that stands for ukemi itself. No DSN can name it."""
 _PROJECT = [schema.project.c[name] for name in Project.__struct_fields__]
 _KEY = [schema.client_key.c[name] for name in ClientKey.__struct_fields__]
 
@@ -67,8 +69,8 @@ def create(tx: Tx, name: str, now_us: int, keep_errors_days: int, keep_performan
 
 
 def list_projects(tx: Tx) -> list[Project]:
-    """All projects, by number."""
-    rows = tx.execute(sa.select(*_PROJECT).order_by(schema.project.c.id))
+    """All projects, by number; not the one that stands for ukemi itself."""
+    rows = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id != OWN).order_by(schema.project.c.id))
     return [Project(**row) for row in rows.mappings()]
 
 
@@ -102,6 +104,31 @@ def change(
     if row is None:
         raise NotFound(f"There is no project {project_id}. See: ukemi project list")
     return Project(**row)
+
+
+def get(tx: Tx, project_id: int) -> Project:
+    """
+    Raises:
+        NotFound: there is no such project.
+    """
+    row = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id == project_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return Project(**row)
+
+
+def own(tx: Tx) -> list[Project]:
+    """The project that stands for ukemi itself, once there was something to say about it."""
+    rows = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id == OWN))
+    return [Project(**row) for row in rows.mappings()]
+
+
+def ensure_own(tx: Tx, now_us: int) -> int:
+    """The number of the project under which tests of channels stand; it is made when it is missing."""
+    if not own(tx):
+        row = Project(OWN, "ukemi itself", "ukemi-itself", now_us, keep_errors_days=90, keep_performance_days=30)
+        tx.execute(sa.insert(schema.project), [msgspec.structs.asdict(row)])
+    return OWN
 
 
 def create_key(tx: Tx, project_id: int, kind: str, now_us: int) -> ClientKey:

@@ -69,7 +69,7 @@ def apply(
 
 def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pause: Pause) -> None:
     with database.read() as tx:
-        all_projects = projects.list_projects(tx)
+        all_projects = [*projects.list_projects(tx), *projects.own(tx)]
 
     def delete(table: sa.Table, *conditions: Any) -> None:
         deleted[table.name] += _delete(database, table, *conditions, pause=pause)
@@ -83,6 +83,7 @@ def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pau
             (schema.issue_tag, schema.issue_tag.c.last_seen_us < errors_before_us),
             (schema.change, schema.change.c.at_us < errors_before_us),
             (schema.incident, schema.incident.c.closed_us < errors_before_us),
+            (schema.incident_change, schema.incident_change.c.incident_id.not_in(_incidents(project.id))),
             (schema.notification, schema.notification.c.created_us < errors_before_us),
             # By the day, as events, so that what was accepted on a day can be compared with what is kept of it.
             (schema.outcome, schema.outcome.c.minute_us < day_of(errors_before_us) * DAY_US),
@@ -147,6 +148,10 @@ def _delete_issues(database: Database, project: Project, before_us: int, pause: 
         if len(ids) < STEP_ROWS:
             return deleted
         _breathe(pause, time.monotonic() - began_s)
+
+
+def _incidents(project_id: int) -> sa.Select[tuple[str]]:
+    return sa.select(schema.incident.c.id).where(schema.incident.c.project_id == project_id)
 
 
 def _delete(database: Database, table: sa.Table, *conditions: Any, pause: Pause) -> int:

@@ -503,18 +503,74 @@ incident = Table(
     _project(),
     Column("id", Text, primary_key=True),  # opaque; PagerDuty's dedup key
     Column("rule", Text, nullable=False),
+    Column("condition", Text, nullable=False),  # kind of the rule's condition; storm: a digest of others
     Column("labels", Text, nullable=False),
-    Column("severity", Text, nullable=False),  # warning | high | critical
+    Column("severity", Text, nullable=False),  # warning | high | critical: the highest it had
     Column("title", Text, nullable=False),
     Column("issue_id", Text),  # for incidents about one issue
     Column("environment", Text, nullable=False),
+    Column("domain", Text, nullable=False),  # of the event that opened it, "" for others
+    Column("release", Text, nullable=False),  # of the event that opened it, "" for others
     Column("culprit", Text, nullable=False),
     Column("opened_us", BigInteger, nullable=False),
     Column("closed_us", BigInteger),
     Column("closed_reason", Text, nullable=False, server_default=""),
+    Column("closed_by", Text, nullable=False, server_default=""),  # account e-mail, "" when the rule did
+    Column("acknowledged_us", BigInteger),
+    Column("acknowledged_by", Text, nullable=False, server_default=""),
     Column("cause_us", BigInteger, nullable=False),  # receipt of what opened it: the start of the alert delay
+    Column("cause_issue_id", Text),  # the new issue that likely caused it
     Column("explanation", Text, nullable=False),  # JSON
+    Column("repeat_us", BigInteger, nullable=False),  # after so long "still open" is told; 0: never
+    Column("cooldown_us", BigInteger, nullable=False),  # so long after its predecessor's end it is not told
+    Column("held", Text, nullable=False, server_default=""),  # why nobody is told at present, of core/suppression.py
+    Column("held_by", Text, nullable=False, server_default=""),  # id of the silence or incident that is the reason
+    Column("told_us", BigInteger),  # when somebody was told of news last; a digest that waits: when it is to be told
+    Column("digest_id", Text, nullable=False, server_default=""),  # the digest that tells of it together with others
+    Column(
+        "routing_keys", Text, nullable=False, server_default="{}"
+    ),  # JSON {channel: key it was triggered with}; by notify
     Index("ix_incident_open", "project_id", "closed_us", "opened_us"),
+    Index("ix_incident_rule", "project_id", "rule", "opened_us"),
+    Index("ix_incident_digest", "project_id", "digest_id"),
+)
+
+incident_change = Table(
+    "incident_change",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=True),  # order of happening
+    Column("project_id", Integer, ForeignKey("project.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column(
+        "kind", Text, nullable=False
+    ),  # opened | upgraded | acknowledged | suppressed | released | attached | closed | reopened
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # account e-mail, or "" for the collector
+    Column("because", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # of a suppression: of core/suppression.py; else ""
+    Column(
+        "claimed_us", BigInteger
+    ),  # when alerts told of it; NULL = waiting: a person's, made on a page or by command
+    Index("ix_incident_change_incident", "project_id", "incident_id", "id"),
+    Index("ix_incident_change_unclaimed", "claimed_us", "id"),
+    sqlite_autoincrement=True,
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", Text, primary_key=True),  # opaque
+    Column("kind", Text, nullable=False),  # silence | maintenance
+    Column("matchers", Text, nullable=False),  # JSON {name: value}; the project is one of them
+    Column("starts_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),  # of the first window when it is weekly
+    Column("weekly", Boolean, nullable=False),
+    Column("zone", Text, nullable=False),  # IANA time zone of a weekly window
+    Column("author", Text, nullable=False),  # account e-mail, or who ran the command
+    Column("comment", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),  # when somebody ended it
+    Column("ended_by", Text, nullable=False, server_default=""),
 )
 
 notification = Table(
@@ -522,17 +578,34 @@ notification = Table(
     metadata,
     _project(),
     Column("id", Text, primary_key=True),  # opaque; idempotency id, the same on every try
-    Column("incident_id", Text, nullable=False),
+    Column("incident_id", Text, nullable=False),  # "" for tests and for what a budget held back
     Column("sequence", Integer, nullable=False),  # order within the incident and channel
     Column("channel", Text, nullable=False),  # name in the rules file
-    Column("reason", Text, nullable=False),  # opened | closed | still_open | upgraded
-    Column("state", Text, nullable=False),  # queued | delivered | failed
+    Column("reason", Text, nullable=False),  # of core/notification.py
+    Column("state", Text, nullable=False),  # queued | delivered | failed | held (by the budget) | digested
     Column("content", Text, nullable=False),  # JSON: what to tell, already scrubbed and bounded
     Column("created_us", BigInteger, nullable=False),
     Column("due_us", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text, nullable=False),
     Column("delivered_us", BigInteger),
+    Column("handed_over_us", BigInteger),  # when another channel was told in its stead
+    Column("stands_in_for", Text, nullable=False, server_default=""),  # the channel that did not take it
     Index("ix_notification_due", "state", "due_us"),
     Index("ix_notification_incident", "project_id", "incident_id"),
+    Index("ix_notification_channel", "channel", "delivered_us"),
+    Index("ix_notification_created", "created_us"),
+)
+
+channel_state = Table(
+    "channel_state",
+    metadata,
+    Column("channel", Text, primary_key=True),  # name in the rules file
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failing_since_us", BigInteger),  # NULL while it works
+    Column("is_refusing", Boolean, nullable=False),  # the latest failure was one that trying again cannot mend
+    Column("closed_until_us", BigInteger),  # until then it is left alone
+    Column("last_error", Text, nullable=False),
+    Column("delivered_us", BigInteger),  # its latest success
+    Column("tried_us", BigInteger),  # its latest success or failure
 )

@@ -1,55 +1,78 @@
 """
-PagerDuty, Events API v2: trigger when an incident opens, resolve when it closes, under one dedup key.
+PagerDuty, Events API v2: trigger, acknowledge and resolve under one dedup key, the incident's id.
 
-Source: developer.pagerduty.com/docs/events-api-v2, read 2026-11. Summary at most 1024 characters, 512 KB in all.
+Source: developer.pagerduty.com/docs/events-api-v2, read 2026-11. Summary at most 1024 characters, 512 KB in all. An
+acknowledge or a resolve with another routing key than the trigger's is dropped there, so an incident keeps the key that it
+began with (`address`). Whatever is told of a key that is open already is added to it, and pages nobody anew.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from ukemi.collector.core.notification import Content, Reason
-from ukemi.collector.notify.channels.base import cut, iso
+from ukemi.collector.notify.channels.base import Telling, cut, headline, iso, one_line, reach
 from ukemi.collector.notify.http import OutgoingClient
 
 URL: Final = "https://events.pagerduty.com/v2/enqueue"
 _SEVERITIES: Final = {"critical": "critical", "high": "error", "warning": "warning"}
+Action = Literal["trigger", "acknowledge", "resolve"]
 
 
 class PagerDuty:
     def __init__(self, client: OutgoingClient, routing_key: str, url: str = URL) -> None:
-        self._client, self._routing_key, self._url = client, routing_key, url
+        self._client, self.address, self._url = client, routing_key, url
 
-    def send(self, notification_id: str, content: Content, now_us: int) -> None:  # noqa: ARG002 - dedup_key does it
-        body = msgspec.json.encode(render(content, self._routing_key))
-        self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us)
+    def send(self, telling: Telling, now_us: int) -> str:
+        content, key = telling.content, telling.address or self.address
+        dedup_key = content.incident_id or telling.id
+        if content.reason is Reason.SELF_TEST:  # pages nobody, and a wrong key is refused all the same
+            actions: list[Action] = ["resolve"]
+        elif content.reason is Reason.TEST:
+            actions = ["trigger", "resolve"]
+        else:
+            actions = [action_of(content.reason)]
+        words = ""
+        for action in actions:
+            body = msgspec.json.encode(render(content, key, dedup_key, action))
+            words = self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words()
+        return words
 
 
-def render(content: Content, routing_key: str) -> dict[str, Any]:
+def action_of(reason: Reason) -> Action:
+    if reason is Reason.CLOSED:
+        return "resolve"
+    return "acknowledge" if reason is Reason.ACKNOWLEDGED else "trigger"
+
+
+def render(content: Content, routing_key: str, dedup_key: str, action: Action) -> dict[str, Any]:
     """The event. The incident's id is the dedup key, so a second delivery changes nothing."""
-    event: dict[str, Any] = {
-        "routing_key": routing_key,
-        "dedup_key": content.incident_id,
-        "event_action": "trigger" if content.reason is Reason.OPENED else "resolve",
-    }
-    if content.reason is Reason.OPENED:
+    event: dict[str, Any] = {"routing_key": routing_key, "dedup_key": dedup_key, "event_action": action}
+    if action == "trigger":
+        details = {"because": cut(content.because, 1000), "rule": content.rule, "environment": content.environment}
+        if content.cause:
+            details["likely cause"] = cut(content.cause.text, 500)
+        if content.blast_radius:
+            details["blast radius"] = cut("; ".join(reach(content.blast_radius)), 2000)
+        for number, line in enumerate(content.lines, 1):
+            details[str(number)] = cut(one_line(line.text), 500)
+        is_test = content.reason is Reason.TEST
+        links = [("Open in ukemi", content.link), *([("Likely cause", content.cause.link)] if content.cause else [])]
         event |= {
             "client": "ukemi",
             "client_url": content.link,
-            "links": [{"href": content.link, "text": "Open in ukemi"}],
+            "links": [{"href": link, "text": text} for text, link in links if link.startswith(("http://", "https://"))],
             "payload": {
-                "summary": cut(content.title, 1024),
+                "summary": cut(
+                    headline(content) if content.reason is not Reason.OPENED else one_line(content.title), 1024
+                ),
                 "source": content.project,
-                "severity": _SEVERITIES[content.severity],
+                "severity": "info" if is_test else _SEVERITIES[content.severity],
                 "timestamp": iso(content.opened_us),
                 "component": cut(content.culprit, 255) or content.project,
                 "group": content.environment or "all",
                 "class": content.rule,
-                "custom_details": {
-                    "because": content.because,
-                    "rule": content.rule,
-                    "environment": content.environment,
-                },
+                "custom_details": details,
             },
         }
     return event

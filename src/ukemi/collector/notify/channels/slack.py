@@ -1,53 +1,69 @@
 """
 Slack, by an incoming webhook: Block Kit with a plain `text` for notifications.
 
-Limits: header 150, section 3000, field 2000 characters. Source: docs.slack.dev/reference/block-kit, read 2026-11.
+Limits: header 150, section 3000, context 2000 characters, 50 blocks. Source: docs.slack.dev/reference/block-kit, read 2026-11.
 """
 
 from typing import Any, Final
 
 import msgspec
 
-from ukemi.collector.core.notification import Content, Reason
-from ukemi.collector.notify.channels.base import cut
+from ukemi.collector.core.notification import Content, Line, Reason
+from ukemi.collector.notify.channels.base import Telling, cut, headline, one_line, reach
 from ukemi.collector.notify.http import OutgoingClient
 
 _SIGNS: Final = {"critical": "🔴", "high": "🟠", "warning": "🟡"}
+_QUIET: Final = {
+    Reason.CLOSED: "✅",
+    Reason.ACKNOWLEDGED: "👀",
+    Reason.HELD_BACK: "🗞️",
+    Reason.TEST: "🔔",
+    Reason.SELF_TEST: "🔔",
+}
+_MAX_LINE: Final = 200
+MAX_HEADER: Final = 150
+MAX_SECTION: Final = 3000
 
 
 class Slack:
+    address = ""
+
     def __init__(self, client: OutgoingClient, url: str) -> None:
         self._client, self._url = client, url
 
-    def send(self, notification_id: str, content: Content, now_us: int) -> None:  # noqa: ARG002 - Slack has no such id
-        body = msgspec.json.encode(render(content))
-        self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us)
+    def send(self, telling: Telling, now_us: int) -> str:
+        body = msgspec.json.encode(render(telling.content))
+        return self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words()
 
 
 def render(content: Content) -> dict[str, Any]:
     """The message. Texts of events are a stranger's: escaped, so that they can neither mention people nor pose as links."""
-    is_open = content.reason is Reason.OPENED
-    state = content.severity if is_open else "resolved"
-    headline = f"{_SIGNS[content.severity] if is_open else '✅'} {state}: {content.title}"
-    where = content.environment or "all environments"
-    lines = [f"*{escape(cut(content.because, 500))}*"]
+    title = f"{_QUIET.get(content.reason) or _SIGNS[content.severity]} {headline(content)}"
+    lines = [f"*{escape(cut(content.because, 500))}*"] if content.because else []
     if content.culprit:
-        lines.append(f"in {escape(cut(content.culprit, 200))}")
-    if content.link.startswith(("http://", "https://")):
-        lines.append(f"<{content.link}|Open in ukemi>")
-    return {
-        "text": cut(escape(headline), 300),
-        "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": cut(_one_line(headline), 150), "emoji": True}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": cut("\n".join(lines), 3000)}},
-            {
-                "type": "context",
-                "elements": [
-                    {"type": "mrkdwn", "text": cut(escape(f"{content.rule} · {content.project} · {where}"), 1000)}
-                ],
-            },
-        ],
-    }
+        lines.append(f"in {escape(cut(content.culprit, _MAX_LINE))}")
+    if content.cause:
+        lines.append(f"Likely cause: {_linked(content.cause)}")
+    if content.actor:
+        lines.append(f"by {escape(cut(content.actor, _MAX_LINE))}")
+    if content.blast_radius:
+        lines += [escape(cut(line, 500)) for line in reach(content.blast_radius)]
+    lines += [f"• {_linked(line)}" for line in content.lines]
+    links = [("Open in ukemi", content.link), ("Acknowledge or silence", content.incident_link)]
+    if content.incident_link == content.link or content.reason is Reason.CLOSED:
+        links.pop()
+    end = " · ".join(f"<{link}|{text}>" for text, link in links if link.startswith(("http://", "https://")))
+    context = [content.rule, content.project, content.environment or "all environments"]
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": cut(one_line(title), MAX_HEADER), "emoji": True}}
+    ]
+    if lines or end:
+        text = f"{_joined(lines, MAX_SECTION - len(end) - 1)}\n{end}".strip()
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+    if content.rule:
+        text = escape(cut(" · ".join(context), 300))
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": text}]})
+    return {"text": escape(cut(title, 300)), "blocks": blocks}
 
 
 def escape(text: str) -> str:
@@ -56,8 +72,21 @@ def escape(text: str) -> str:
         text = text.replace(raw, safe)
     for mark in "*_~`@":
         text = text.replace(mark, mark + "\u200b")
-    return _one_line(text)
+    return one_line(text)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _linked(line: Line) -> str:
+    text = escape(cut(line.text, _MAX_LINE)).replace("|", "¦")  # a bar would end the address of a link
+    return f"<{line.link}|{text}>" if line.link.startswith(("http://", "https://")) else text
+
+
+def _joined(lines: list[str], limit: int) -> str:
+    """As many lines as fit: half a line could be half a link, or half an escaped character."""
+    kept: list[str] = []
+    room = limit
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join(kept)

@@ -141,23 +141,39 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("condition", sa.Text(), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("issue_id", sa.Text(), nullable=True),
         sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
         sa.Column("culprit", sa.Text(), nullable=False),
         sa.Column("opened_us", sa.BigInteger(), nullable=False),
         sa.Column("closed_us", sa.BigInteger(), nullable=True),
         sa.Column("closed_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("closed_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("acknowledged_us", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), server_default="", nullable=False),
         sa.Column("cause_us", sa.BigInteger(), nullable=False),
+        sa.Column("cause_issue_id", sa.Text(), nullable=True),
         sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("repeat_us", sa.BigInteger(), nullable=False),
+        sa.Column("cooldown_us", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.Text(), server_default="", nullable=False),
+        sa.Column("held_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_us", sa.BigInteger(), nullable=True),
+        sa.Column("digest_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("routing_keys", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_incident_project_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_incident")),
     )
+    op.create_index("ix_incident_digest", "incident", ["project_id", "digest_id"], unique=False)
     op.create_index("ix_incident_open", "incident", ["project_id", "closed_us", "opened_us"], unique=False)
+    op.create_index("ix_incident_rule", "incident", ["project_id", "rule", "opened_us"], unique=False)
     op.create_table(
         "instance",
         sa.Column("project_id", sa.Integer(), nullable=False),
@@ -247,11 +263,15 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("delivered_us", sa.BigInteger(), nullable=True),
+        sa.Column("handed_over_us", sa.BigInteger(), nullable=True),
+        sa.Column("stands_in_for", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_notification_project_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_notification")),
     )
+    op.create_index("ix_notification_channel", "notification", ["channel", "delivered_us"], unique=False)
+    op.create_index("ix_notification_created", "notification", ["created_us"], unique=False)
     op.create_index("ix_notification_due", "notification", ["state", "due_us"], unique=False)
     op.create_index("ix_notification_incident", "notification", ["project_id", "incident_id"], unique=False)
     op.create_table(
@@ -541,9 +561,59 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_rule_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("project_id", "name", name=op.f("pk_rule")),
     )
+    op.create_table(
+        "incident_change",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("claimed_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_incident_change_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_change")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_incident_change_incident", "incident_change", ["project_id", "incident_id", "id"], unique=False)
+    op.create_index("ix_incident_change_unclaimed", "incident_change", ["claimed_us", "id"], unique=False)
+    op.create_table(
+        "silence",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("matchers", sa.Text(), nullable=False),
+        sa.Column("starts_us", sa.BigInteger(), nullable=False),
+        sa.Column("ends_us", sa.BigInteger(), nullable=False),
+        sa.Column("weekly", sa.Boolean(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("ended_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silence")),
+    )
+    op.create_table(
+        "channel_state",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since_us", sa.BigInteger(), nullable=True),
+        sa.Column("is_refusing", sa.Boolean(), nullable=False),
+        sa.Column("closed_until_us", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("delivered_us", sa.BigInteger(), nullable=True),
+        sa.Column("tried_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_channel_state")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("channel_state")
+    op.drop_table("silence")
+    op.drop_table("incident_change")
     op.drop_table("rule")
     op.drop_table("pause")
     op.drop_table("judging")
