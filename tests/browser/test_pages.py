@@ -53,11 +53,14 @@ def test_every_page_fits_and_can_be_read(see: OpenPage, size: dict, colours: str
     expect(page.locator(".issue")).to_have_count(6)
     issues = [page.url.split("/issues")[0] + link.get_attribute("href") for link in page.locator(".issue .what").all()]
     base = page.url.removesuffix("/issues")
+    page.goto(f"{base}/alerts")
+    incidents = [base + link.get_attribute("href") for link in page.locator("td.wide > a").all()]
     for address in (
         f"{base}/issues",
         f"{base}/issues?q=nothing",
-        *(base + path for path in ("/alerts", "/rules", "/notifications", "/projects")),
+        *(base + path for path in ("/alerts", "/rules", "/notifications", "/silences", "/projects")),
         *issues[:2],
+        *incidents[:2],
     ):
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -77,6 +80,22 @@ def test_searching_changes_the_list_and_the_address_without_loading_the_page(see
     expect(page.locator("#tabs [aria-current]")).to_contain_text("Resolved")
     assert "q=is%3Aresolved" in page.url
     assert page.evaluate("window.isTheSamePage")
+
+
+@both_sizes
+def test_an_incident_is_acknowledged_and_what_it_is_about_is_silenced(see: OpenPage, size: dict) -> None:
+    page = see("/alerts", **size)
+    page.locator("td.wide > a").filter(has_text="LookupError").first.click()
+    acknowledge = page.get_by_role("button", name="Acknowledge")
+    if acknowledge.count():  # the collector is the same at both sizes
+        acknowledge.click()
+    expect(page.locator(".title .meta")).to_contain_text("acknowledged by")
+    page.get_by_role("link", name="Silence").click()
+    expect(page.get_by_label("Rule")).not_to_have_value("")
+    page.get_by_role("button", name="Silence").click()
+    expect(page.get_by_text("active")).to_be_visible()
+    page.get_by_role("button", name="End now").click()
+    expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
 
 
 @both_sizes

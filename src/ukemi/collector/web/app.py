@@ -23,11 +23,13 @@ from ukemi.collector.web.pages import (
     alerts,
     error,
     event_status,
+    incident,
     issue,
     issues,
     notifications,
     projects,
     sign_in,
+    silences,
 )
 from ukemi.collector.web.pages import (
     rules as rules_page,
@@ -44,14 +46,16 @@ class ProjectNumber(IntegerConvertor):
     regex = "[1-9][0-9]{0,8}"
 
 
-class IssueId(StringConvertor):
+class HexId(StringConvertor):
     """Hex digits; so no database is asked for a text that it cannot hold."""
 
     regex = "[0-9a-f]{1,32}"
 
 
 register_url_convertor("project", ProjectNumber())
-register_url_convertor("issue", IssueId())
+register_url_convertor("issue", HexId())
+register_url_convertor("incident", HexId())
+register_url_convertor("silence", HexId())
 
 
 class _Pages(Starlette):
@@ -71,6 +75,7 @@ def create_app(
         channels: names of the configured ones; without any, every page says that nobody is being told.
     """
     issue_path = "/projects/{project_id:project}/issues/{issue_id:issue}"
+    incident_path = "/projects/{project_id:project}/incidents/{incident_id:incident}"
     routes = [
         Route("/", lambda _: RedirectResponse("/issues", 303)),
         Route("/sign-in", sign_in.show, methods=["GET"]),
@@ -87,8 +92,15 @@ def create_app(
         Route(f"{issue_path}/status.json", issue.set_status, methods=["POST"]),
         *_page(issue_path, issue.show),
         *_page("/alerts", alerts.show),
+        *_page(incident_path, incident.show),
+        Route(f"{incident_path}/acknowledge", incident.acknowledge, methods=["POST"]),
+        Route(f"{incident_path}/resolve", incident.resolve, methods=["POST"]),
+        Route(f"{incident_path}/reopen", incident.reopen, methods=["POST"]),
         *_page("/rules", rules_page.show),
         *_page("/notifications", notifications.show),
+        *_page("/silences", silences.show),
+        Route("/silences", silences.create, methods=["POST"]),
+        Route("/silences/{silence_id:silence}/end", silences.end, methods=["POST"]),
         *_page("/projects", projects.show),
         Route("/projects", projects.create, methods=["POST"]),
         Route("/api/{project_id:project}/ukemi/events/{event_id:str}/", event_status.show),

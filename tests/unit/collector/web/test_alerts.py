@@ -25,9 +25,10 @@ def test_an_open_incident_leads_to_its_issue_and_says_why(
     digest_event(make_failure())
     (incident,) = owner.get("/alerts.json").json()["incidents"]
     page = owner.get("/alerts").text
-    assert f"/projects/1/issues/{incident['issue_id']}" in page
+    assert f"/projects/1/incidents/{incident['id']}" in page
+    assert f"/projects/1/issues/{incident['issue_id']}" in owner.get(f"/projects/1/incidents/{incident['id']}").text
     assert "An error of a new kind happened" in page
-    assert f"/alerts#{incident['id']}" in owner.get(f"/projects/1/issues/{incident['issue_id']}").text
+    assert f"/projects/1/incidents/{incident['id']}" in owner.get(f"/projects/1/issues/{incident['issue_id']}").text
 
 
 def test_a_closed_incident_says_after_how_long_and_why(
@@ -43,3 +44,66 @@ def test_a_closed_incident_says_after_how_long_and_why(
     assert closed["closed_us"] is not None
     assert "closed after 5 min" in page
     assert closed["closed_reason"] in page
+
+
+def test_an_incident_is_acknowledged_resolved_and_reopened_on_its_page(
+    owner: TestClient, member: TestClient, digest_event: DigestEvent, make_failure: MakeFailure
+) -> None:
+    digest_event(make_failure())
+    (incident,) = owner.get("/alerts.json").json()["incidents"]
+    path = f"/projects/1/incidents/{incident['id']}"
+    for verb, actor, expected in (
+        ("acknowledge", owner, "acknowledged by owner@example.org"),
+        ("resolve", member, "Resolved by member@example.org."),
+        ("reopen", owner, "Reopened by owner@example.org"),
+    ):
+        answer = actor.post(f"{path}/{verb}")
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+        assert expected in words(owner.get(path).text)
+    told = [one["what"] for one in owner.get(f"{path}.json").json()["time_line"]]
+    assert [what for what in told if what in ("Opened", "Acknowledged", "Closed", "Reopened")] == [
+        "Opened",
+        "Acknowledged",
+        "Closed",
+        "Reopened",
+    ]
+
+
+def test_the_time_line_says_why_nobody_was_told(
+    owner: TestClient, digest_event: DigestEvent, make_failure: MakeFailure
+) -> None:
+    """The alerts of this test know no configured channel."""
+    digest_event(make_failure())
+    (incident,) = owner.get("/alerts.json").json()["incidents"]
+    page = words(owner.get(f"/projects/1/incidents/{incident['id']}").text)
+    assert "Nobody was told" in page
+    assert "No channel for the severity warning is configured." in page
+
+
+def test_a_silence_is_made_and_ended_by_whoever_is_signed_in(member: TestClient, owner: TestClient) -> None:
+    wish = {"environment": "staging", "length": "4h", "comment": "load test"}
+    assert member.post("/silences", data=wish).status_code == 303
+    page = owner.get("/silences.json").json()
+    (silence,) = page["current"]
+    assert silence["matchers"] == {"environment": "staging"}
+    assert silence["author"] == "member@example.org"
+    assert silence["ends_us"] - silence["starts_us"] == 4 * 3600 * 1_000_000
+    assert page["active"] == [silence["id"]]
+    owner.post(f"/silences/{silence['id']}/end")
+    page = owner.get("/silences.json").json()
+    assert page["current"] == []
+    assert page["past"][0]["ended_by"] == "owner@example.org"
+
+
+def test_a_silence_of_nothing_is_refused_and_what_was_typed_stays(owner: TestClient) -> None:
+    answer = owner.post("/silences", data={"comment": "so <loud>", "length": "1w"})
+    assert answer.status_code == 400
+    assert "Say what to silence" in answer.text
+    assert "so &lt;loud&gt;" in answer.text
+    assert owner.get("/silences.json").json()["current"] == []
+
+
+def test_an_unknown_incident_or_silence_is_not_found(owner: TestClient) -> None:
+    assert owner.get("/projects/1/incidents/ab").status_code == 404
+    assert owner.post("/projects/1/incidents/ab/resolve").status_code == 404
+    assert owner.post("/silences/ab/end").status_code == 404

@@ -8,11 +8,13 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from ukemi.collector.web.pages.alerts import AlertsPage
+from ukemi.collector.web.pages.incident import IncidentPage
 from ukemi.collector.web.pages.issue import IssuePage
 from ukemi.collector.web.pages.issues import IssuesPage
 from ukemi.collector.web.pages.notifications import NotificationsPage
 from ukemi.collector.web.pages.projects import ProjectsPage
 from ukemi.collector.web.pages.rules import RulesPage
+from ukemi.collector.web.pages.silences import SilencesPage
 
 PUBLIC = {
     "/sign-in",
@@ -20,13 +22,16 @@ PUBLIC = {
     "/static/{file}",
     "/api/{project_id:project}/ukemi/events/{event_id:str}/",
 }
+INCIDENT = "/projects/{project_id:project}/incidents/{incident_id:incident}"
 ISSUE = "/projects/{project_id:project}/issues/{issue_id:issue}"
 TWINS = {
     "/issues.json": IssuesPage,
     f"{ISSUE}.json": IssuePage,
     "/alerts.json": AlertsPage,
+    f"{INCIDENT}.json": IncidentPage,
     "/rules.json": RulesPage,
     "/notifications.json": NotificationsPage,
+    "/silences.json": SilencesPage,
     "/projects.json": ProjectsPage,
 }
 
@@ -45,7 +50,15 @@ def routes_of(app: Starlette) -> list[tuple[str, str]]:
 
 def filled(template: str) -> str:
     """An address of the route, by made-up values."""
-    values = {"project_id": "1", "issue_id": "ab", "event_id": "0" * 32, "token": "some-token", "file": "style.css"}
+    values = {
+        "project_id": "1",
+        "issue_id": "ab",
+        "incident_id": "ab",
+        "silence_id": "ab",
+        "event_id": "0" * 32,
+        "token": "some-token",
+        "file": "style.css",
+    }
     return re.sub(r"\{(\w+)[^}]*\}", lambda hole: values[hole[1]], template)
 
 
@@ -78,8 +91,10 @@ def test_every_page_has_a_json_twin_with_the_fields_of_its_struct(
     app: Starlette, owner: TestClient, issue_path: str
 ) -> None:
     assert {path for method, path in routes_of(app) if method == "GET" and path.endswith(".json")} == set(TWINS)
+    (incident,) = owner.get("/alerts.json").json()["incidents"]
+    real = {f"{ISSUE}.json": f"{issue_path}.json", f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json"}
     for template, struct in TWINS.items():
-        answer = owner.get(f"{issue_path}.json" if template.startswith(ISSUE) else template)
+        answer = owner.get(real.get(template, template))
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
         assert set(answer.json()) == set(struct.__struct_fields__)

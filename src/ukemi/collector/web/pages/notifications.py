@@ -4,7 +4,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ukemi.collector.store import notifications
+from ukemi.collector.store import channels, notifications
+from ukemi.collector.store.channels import ChannelState
 from ukemi.collector.store.notifications import Delivery
 from ukemi.collector.web.context import respond, web_of
 
@@ -16,10 +17,14 @@ class NotificationsPage(msgspec.Struct, frozen=True):
 
     deliveries: list[Delivery]
     channels: list[str]
+    failing: list[ChannelState]
+    """Configured channels that have taken nothing since they began to fail."""
 
 
 def show(request: Request) -> Response:
     web = web_of(request)
     with web.database.read() as tx:
-        page = NotificationsPage(notifications.ledger(tx, SHOWN), list(web.channels))
+        states = channels.states(tx)
+        failing = [states[name] for name in web.channels if name in states and states[name].failing_since_us]
+        page = NotificationsPage(notifications.ledger(tx, SHOWN), list(web.channels), failing)
     return respond(request, "notifications.html", page)
