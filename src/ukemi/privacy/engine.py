@@ -73,7 +73,7 @@ class _Memory:
         """Keys that hold nothing and judge nothing, each with the memory for the texts that stand under it."""
 
     def note_clean(self, sort: int, text: str) -> None:
-        if len(text) <= _MAX_REMEMBERED_TEXT:
+        if len(text) <= _MAX_REMEMBERED_TEXT and not text[:1].isdigit():  # times and numbers do not come again
             clean = self.clean[sort]
             if len(clean) >= _MAX_REMEMBERED:
                 clean.clear()
