@@ -88,6 +88,9 @@ class _Memory:
 
 
 _MEMORY: Final = _Memory()
+_NAME_ENTRIES: Final = frozenset({"name", "key", "field", "header", "loc", "param", "property"})
+_VALUE_ENTRIES: Final = frozenset({"value", "input", "content", "default", "val"})
+"""Names of the two halves where a pair is written as a mapping."""
 _SOURCE_KEYS: Final = frozenset({"context_line", "pre_context", "post_context"})
 
 
@@ -281,6 +284,7 @@ class _Walk:
     def _mapping(self, value: Mapping[Any, Any], key: str, place: _Place, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         sort = _sort_of(key)
+        value = self._named_beside(value, place)
         # Nearly all entries are scalars under keys seen before: they are told apart right here (benchmarks/scrub.py).
         plain: _Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
         for raw_name, entry in value.items():
@@ -313,6 +317,18 @@ class _Walk:
         clean = walk(value, key, place, depth)
         self._last[key] = _Walked(value, clean, place, depth)
         return clean
+
+    def _named_beside(self, value: Mapping[Any, Any], place: _Place) -> Mapping[Any, Any]:
+        """The mapping without a value that another entry names: `{"key": "api_key", "value": "…"}`, a validation error."""
+        for entry in _VALUE_ENTRIES.intersection(value):
+            names = [value[name] for name in _NAME_ENTRIES.intersection(value)]
+            named = [one[-1] if isinstance(one, list | tuple) and one else one for one in names]
+            if value[entry] != FILTERED and any(
+                isinstance(one, str) and self._rules.names_secret(_unquoted_name(one)) for one in named
+            ):
+                self._note((place, entry), "@password:filter", "s", value[entry])
+                value = {**value, entry: FILTERED}
+        return value
 
     def _entry(self, result: dict[str, Any], raw_name: Any, entry: Any, sort: int, place: _Place, depth: int) -> None:
         """An entry of a mapping under a key that may hold something, or judge its value."""

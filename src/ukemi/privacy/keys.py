@@ -5,17 +5,21 @@ Which keys name secrets: decided by words, not by substrings.
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
-_BOUNDARY = re.compile(r"[^0-9A-Za-z]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _SECRET_WORDS: Final = frozenset(
     "password passwords passwd pwd passphrase passcode secret secrets token tokens apikey apikeys authorization "
     "credential credentials cookie cookies sessionid sessid phpsessid jsessionid csrf xsrf csrftoken xsrftoken jwt "
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
-    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw".split()
+    "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw psk sshpass "
+    "passwort kennwort passe motdepasse contrasena senha wachtwoord haslo heslo losenord passord adgangskode salasana sifre "
+    "пароль 密码 密碼 口令 パスワード 비밀번호".split()
 )
+"""Also the word for password in other languages, without accents."""
 _SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
 """Short words of many meanings: secret at the end of a key, or before one of `_CONTENT`; `pan_left` and `pin_map` are not."""
 _CONTENT: Final = frozenset(
@@ -45,8 +49,8 @@ _SECRET_PHRASES: Final = (
     ("social", "security"),
     ("two", "factor"),
     ("auth", "code"),
-    ("recovery", "code"),
-    ("recovery", "codes"),
+    *((what, code) for what in ("recovery", "backup", "scratch") for code in ("code", "codes")),
+    ("rediscli", "auth"),
     ("pass", "phrase"),
     ("pass", "word"),
     ("pass", "code"),
@@ -58,7 +62,7 @@ _SECRET_PHRASES: Final = (
     ("time", "code"),
     ("security", "answer"),
 )
-_SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card", "sig"})
+_SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card", "sig", "clave"})
 """Secret as the whole key only: `auth_method` and `session_length` are not."""
 _SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "sessionid", "token", "secret")
 """Words written together: `userpassword`, `accesstoken`."""
@@ -99,15 +103,25 @@ PHRASES: Final = (*_SECRET_PHRASES, *_IDENTITY_PHRASES)
 """Two words that tell together."""
 TELLING_STEMS: Final = tuple(
     "pass pwd secret token key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
-    "security code social factor answer mail user ip addr forwarded login".split()
+    "security code social factor answer mail user ip addr forwarded login psk kennwort contrasena senha wachtwoord haslo heslo losenord "
+    "adgangskode salasana sifre".split()
 )
 """Every key that tells of a secret or an identity has one of these in it; so do many that don't."""
 
 
 @lru_cache(maxsize=8192)
 def words_of(key: str) -> tuple[str, ...]:
-    """`X-Api-Key`, `xApiKey`, `x_api_key` → ("x", "api", "key")."""
-    return tuple(word.lower() for word in _BOUNDARY.split(key[:200]) if word)
+    """`X-Api-Key`, `xApiKey`, `x_api_key` → ("x", "api", "key"). Letters as in `ｋｅｙ`, `contraseña` count as plain ones."""
+    key = key[:200] if key.isascii() else _plain(key[:200])
+    return tuple(word.lower() for word in _BOUNDARY.split(key) if word)
+
+
+def _plain(key: str) -> str:
+    """Without what makes a letter only look otherwise: accents, width, characters that nobody sees."""
+    parts = unicodedata.normalize("NFKD", key).replace("ł", "l")
+    return unicodedata.normalize(
+        "NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u036f" and unicodedata.category(c) != "Cf")
+    )
 
 
 @lru_cache(maxsize=8192)

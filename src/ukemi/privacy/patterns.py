@@ -10,8 +10,8 @@ import re2
 
 from ukemi.privacy import shapes, told
 from ukemi.privacy.rules import Rules
-from ukemi.privacy.shapes import VENDOR_PREFIXES, VENDOR_URLS, VENDOR_WHOLES
-from ukemi.privacy.tables import rows
+from ukemi.privacy.shapes import VENDOR_HINTS, VENDOR_PREFIXES, VENDOR_URLS, VENDOR_WHOLES
+from ukemi.privacy.tables import columns, rows
 from ukemi.privacy.values import values
 
 Replace = Callable[[Any, Rules], str | None]
@@ -21,11 +21,12 @@ Finder = Callable[[str, Rules], str]
 
 SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
-    r"|(?:security|verification|recovery|access|time)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
-    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|\bsig\b|-u |identified|name=|\[parameters"
+    r"|(?:security|verification|recovery|access|time|backup|scratch)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters"
     r"|eyJ|-----BEGIN|://[^/\s]*[@:]|@[^\s@/]+\.|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
-    f"|{VENDOR_PREFIXES}|{VENDOR_WHOLES}|{VENDOR_URLS}"
+    r"|kennwort|contrase|senha|wachtwoord|has[lł]o|heslo|l[oö]senord|adgangskode|salasana|[sş]ifre|парол|密码|密碼|口令|パスワード|비밀번호"
+    f"|{VENDOR_PREFIXES}|{VENDOR_HINTS}|{VENDOR_URLS}"
 )
 """
 Texts without any of this hold nothing that the patterns below could find: one look instead of ten.
@@ -92,7 +93,10 @@ FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@pemkey",
         _has("-----BEGIN"),
-        _by(re2.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)"), shapes.filtered),
+        _by(
+            re2.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|$)"),
+            shapes.filtered,
+        ),
     ),
     Pattern("@jwt", _has("eyJ"), _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), shapes.filtered)),
     Pattern(
@@ -100,7 +104,7 @@ FINDERS: Final[list[Pattern]] = [
         _always,
         _by(
             re2.compile(
-                rf"\b(?:(?:{VENDOR_PREFIXES})[A-Za-z0-9_.+/=-]{{10,}}|{VENDOR_WHOLES})|(?:{VENDOR_URLS})[A-Za-z0-9/_-]{{4,}}"
+                rf"(?:\b|/bot)(?:(?:{VENDOR_PREFIXES})[A-Za-z0-9_.+/=-]{{10,}}|{VENDOR_WHOLES})|(?:{VENDOR_URLS})[A-Za-z0-9/_-]{{4,}}"
             ),
             shapes.vendor_key,
         ),
@@ -108,7 +112,12 @@ FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@urlauth",
         lambda text: "://" in text and "@" in text,
-        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@'\"]*:[^\s/]+)@"), shapes.url_auth),
+        _by(
+            re2.compile(
+                r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@"
+            ),
+            shapes.url_auth,
+        ),
     ),
     Pattern(
         "@urlauth",
@@ -125,7 +134,7 @@ FINDERS: Final[list[Pattern]] = [
         _has("--"),
         _by(
             re2.compile(
-                r"""(^|[\s"'(\[,])(--[A-Za-z][A-Za-z0-9_.-]{1,63})(\s+)(\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s,;"')\]-][^\s,;"')\]]*)"""
+                r"""(^|[\s"'(\[,])(--?[A-Za-z][A-Za-z0-9_.-]{1,63})(\s+)(\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s,;"')\]-][^\s,;"')\]]*)"""
             ),
             told.option,
         ),
@@ -151,7 +160,30 @@ FINDERS: Final[list[Pattern]] = [
             told.told_in_a_sentence,
         ),
     ),
+    Pattern(
+        "@password",
+        _has_word("provided", "supplied", "given", "received", "entered", "submitted", "sent"),
+        _by(
+            re2.compile(
+                r"(?i)()\b(password|passphrase|secret|api[ _-]?key|(?:access |auth |refresh |session )?token|session[ _-]?id|pin)"
+                r"(\s+(?:provided|supplied|given|received|entered|submitted|sent)\s*:\s*)(\S+)"
+            ),
+            told.key_and_value,
+        ),
+    ),
     Pattern("@password", lambda text: ")" in text and "(" in text, rows),
+    Pattern("@password", _has("\n"), columns, is_of_prose=True),
+    Pattern(
+        "@password",
+        _has("\n"),
+        _by(
+            re2.compile(
+                r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?[ \t]*[:=][ \t]*(?:[|>][+-]?[0-9]?)?[ \t]*\r?\n[ \t]*)(\S+)[ \t]*\r?$"""
+            ),
+            told.on_the_next_line,
+        ),
+        is_of_prose=True,
+    ),
     Pattern(
         "@password",
         _has("row contains"),
@@ -188,7 +220,7 @@ FINDERS: Final[list[Pattern]] = [
         _has_word("cookie"),
         _by(
             re2.compile(
-                r"(?i)()\b((?:set-)?cookie)([\"']?\s*:\s*)([^\s,;\"'\[\](){}]+(?:;[ \t]*[^\s,;\"'\[\](){}]+)*)"
+                r"(?i)()\b((?:set-|simple)?cookie)([\"']?\s*:\s*)([^\s,;\"'\[\](){}]+(?:'[^']*')?(?:;[ \t]*[^\s,;\"'\[\](){}]+)*)"
             ),
             told.header,
         ),
@@ -228,6 +260,95 @@ FINDERS: Final[list[Pattern]] = [
         "@password",
         _has("-u ", "--user", "--proxy-user"),
         _by(re2.compile(r"((?:^|\s)(?:-u|--user|--proxy-user)[ =]+)([^\s:]*[^\s:0-9][^\s:]*:\S+)"), told.after_option),
+    ),
+    Pattern(  # mysql -phunter2
+        "@password",
+        _has_word("mysql", "mariadb", "7z"),
+        _by(
+            re2.compile(
+                r"""(?i)(\b(?:(?:mysql|mariadb)[\w.-]*|7z[ar]?)['",]*\s(?:[^\n|;]*[\s"'])?-p)([^\s'",][^\s'",]*)"""
+            ),
+            told.after_option,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # sshpass -p hunter2, redis-cli -a hunter2
+        "@password",
+        _has("-p", "-P", "-a", "-w"),
+        _by(
+            re2.compile(
+                r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
+                r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a"""
+                r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)"""
+            ),
+            told.after_option,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # jdbc:oracle:thin:user/hunter2@host, sqlplus user/hunter2@host
+        "@urlauth",
+        lambda text: "@" in text and "/" in text,
+        _by(
+            re2.compile(r"(?i)((?:jdbc:oracle:\w+:|\bsqlplus\s+(?:-\S+\s+)*)[^\s/@]+/)([^\s@]+)(?:@)"),
+            shapes.before_host,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has_word("password"),
+        _by(re2.compile(r"(?i)(\blogin\s+\S+\s+password\s+)(\S+)"), told.after_option),
+    ),
+    Pattern(
+        "@password",
+        _has("={"),
+        _by(re2.compile(r"(?i)((?:^|;)\s*(?:pwd|password)\s*=\s*)\{([^{}]*)\}"), told.in_braces),
+    ),
+    Pattern(
+        "@password",
+        _has_word("name", "key", "field", "header", "loc", "property", "variable"),
+        _by(
+            re2.compile(
+                r"""(?is)((?:name|key|field|header|loc|property|variable|param)\\*["']?\s*[:= ]\s*[(\[]?(?:\\*["'][\w.-]+\\*["'],\s*){0,4}\\*["'])([A-Za-z_][\w. -]{1,63}?)"""
+                r"""(\\*["'][)\]]?[\s,]*\{?[^<>{}]{0,200}?\b(?:value|content|input|default|val)\\*["']?\s*[:=]\s*)(\\*"(?:[^"\\]|\\[^"])*(?:\\*"|$)|\\*'(?:[^'\\]|\\[^'])*(?:\\*'|$)|[^\s,"'{}\[\]<>]+)"""
+            ),
+            told.value_of_name,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(
+        "@password",
+        _has("input_value="),
+        _by(
+            re2.compile(
+                r"""(?:()(?:^|\n)(?:[\w.]*\.)?([A-Za-z_]\w*)(\r?\n[^\n]*\binput_value=)('(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?|[^\s,\]]+))"""
+            ),
+            told.pydantic_input,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has("Duplicate entry", "value="),
+        _by(
+            re2.compile(
+                r"""((?:Duplicate entry |<input[^<>]*\bvalue=))("[^"]*"|'[^']*')((?: for key |[^<>]*?\bname=)["'](?:[\w-]+\.)?)([A-Za-z_][\w.-]{1,63})"""
+            ),
+            told.value_before_name,
+        ),
+    ),
+    Pattern(
+        "@password",
+        _has("Private-Lines"),
+        _by(re2.compile(r"(?s)(Private-Lines: [0-9]+\r?\n)(.*?)(?:Private-MAC|$)"), told.after_option),
+    ),
+    Pattern(
+        "@password",
+        lambda text: not text.isascii(),
+        _by(
+            re2.compile(
+                r"""(?i)()(contrase\x{F1}a|has\x{142}o|l\x{F6}senord|\x{15F}ifre|пароль|密码|密碼|口令|パスワード|비밀번호)(\\*["']?\s*(?:[:=]|=>)\s*)("[^"]*"?|'[^']*'?|[^\s,;&]+)"""
+            ),
+            told.key_and_value,
+        ),
     ),
     Pattern("@password", _has("[parameters: ("), _by(_STATEMENT, told.parameters)),
     Pattern("@password", _has("[parameters: [("), _by(_STATEMENT, told.parameters)),

@@ -10,10 +10,23 @@ from ukemi.privacy.rules import FILTERED, Rules
 VENDOR_PREFIXES: Final = (
     r"[sr]k_(?:live|test)_|whsec_|gh[pousr]_|github_pat_|xox[abeoprs]-|xapp-|gl(?:pat|dt|rt|ptt|ft|soat|oas|cbt|agent|imt)-"
     r"|AIza|GOCSPX-|ya29\.|SG\.|npm_|pypi-|sntry[su]_|sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-)?|hf_|gsk_|r8_|pplx-|do[opr]_v1_"
-    r"|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-|key-|dp\.(?:pt|st|ct|sa|scim)\.|hv[sbr]\.|dapi|lin_api_|ntn_|PMAK-|pul-|pscale_(?:tkn|pw|oauth)_"
+    r"|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-|dp\.(?:pt|st|ct|sa|scim)\.|hv[sbr]\.|dapi|lin_api_|ntn_|PMAK-|pul-|pscale_(?:tkn|pw|oauth)_"
     r"|rubygems_|NRAK-|NRII-|gl(?:c|sa)_|ATATT3|figd_|sbp_|HRKU-|dckr_pat_|rzp_(?:live|test)_|dt0c01\.|LTAI|EAACEdEose0cBA|tfp_|AGE-SECRET-KEY-1"
+    r"|xkeysib-|xai-|CFPAT-|FLWSECK(?:_TEST)?-|duffel_(?:live|test)_|tskey-(?:auth|api|client)-|bkua_|CCIP(?:AT|RJ)_|CLOJARS_|ph[xc]_|lsv2_[ps][tk]_"
+    r"|rdme_|pn[ub]_|ops_eyJ|essu_|EZ[AT]K|fio-u-|fo1_|fm2_|AKCp|p8e-|1//0|ico-|aio_|tk-us-|access-(?:production|sandbox|development)-|sk\.eyJ"
 )
-VENDOR_WHOLES: Final = r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{8,}|SK[0-9a-f]{20,32}\b|[0-9]{8,10}:AA[A-Za-z0-9_-]{20,}|[0-9a-f]{32}-us[0-9]{1,2}\b"
+VENDOR_WHOLES: Final = (
+    r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{8,}|SK[0-9a-f]{20,32}\b|[0-9]{8,10}:AA[A-Za-z0-9_-]{20,}|[0-9a-f]{32}-us[0-9]{1,2}\b"
+    r"|key-[0-9a-f]{32}\b|ATTA[0-9a-f]{60,}|ATBB[A-Za-z0-9]{28,}|\bcio[A-Za-z0-9]{32}\b|secret_[A-Za-z0-9]{43}\b"
+    r"|EAAA[A-Za-z0-9_-]{56,}|A21AA[A-Za-z0-9_-]{40,}|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9]{40,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|pat(?:\.[A-Za-z0-9]{20,}){3}"
+    r"|[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}|[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}|1/[0-9]{16}:[0-9a-f]{32}"
+    r"|[A-Za-z0-9_-]{7,11}:APA91b[A-Za-z0-9_-]{40,}|access_token\$[a-z]+\$[0-9a-f$]{32,}|re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}|v1\.0-[0-9a-f]{24}-[0-9a-f]{32,}"
+)
+VENDOR_HINTS: Final = (
+    r"AKIA|ASIA|ABIA|ACCA|SK[0-9a-f]{6}|:AA|-us[0-9]|key-[0-9a-f]{8}|ATTA|ATBB|\bcio[A-Za-z0-9]|EAAA|A21AA|atlasv1|\bpat[.A-Z]|\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}"
+    r"|[0-9]Q~|1/[0-9]{8}|APA91b|\bre_|v1\.0-"
+)
+"""Something of each of these that is quick to find."""
 VENDOR_URLS: Final = r"hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/"
 """Keys that say who issued them. A word with such a beginning is a key when a digit is in it; the list is the vendors' own prefixes."""
 
@@ -62,6 +75,12 @@ def cut_url_auth(match: Any, _rules: Rules) -> str | None:
     tail = match.group(2)
     is_port = tail.isdigit() or tail.lower() == "port" or PLACEHOLDER.match(tail)
     return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}"
+
+
+def before_host(match: Any, _rules: Rules) -> str | None:
+    """`user/password@host`."""
+    password = match.group(2)
+    return None if PLACEHOLDER.fullmatch(password) or password == FILTERED else f"{match.group(1)}{FILTERED}@"
 
 
 def card(match: Any, _rules: Rules) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from ukemi.privacy.judging import NO_VALUES, PLACEHOLDER, SCHEMES, TYPES, is_random, judge
+from ukemi.privacy.judging import NO_VALUES, PLACEHOLDER, SCHEMES, TYPES, is_random, is_telling, judge, says_nothing
 from ukemi.privacy.keys import is_identity_key
 from ukemi.privacy.rules import FILTERED, Rules
 
@@ -26,8 +26,43 @@ def option(match: Any, rules: Rules) -> str | None:
     return None if replacement is None else f"{match.group(1)}{key}{match.group(3)}{replacement}"
 
 
-def after_option(match: Any, _rules: Rules) -> str:
-    return f"{match.group(1)}{FILTERED}"
+def after_option(match: Any, _rules: Rules) -> str | None:
+    value = match.group(2)
+    return None if says_nothing(value.strip("\\\"'")) else f"{match.group(1)}{FILTERED}"
+
+
+def value_of_name(match: Any, rules: Rules) -> str | None:
+    """`name="csrf" content="…"`, `"key": "api_key", "value": "…"`: the value of one attribute names that of another."""
+    key, value = match.group(2), match.group(4)
+    if not rules.names_secret(key) or judge(key, value, rules) is None:
+        return None
+    quote = value[: len(value) - len(value.lstrip("\\\"'"))]
+    return f"{match.group(1)}{key}{match.group(3)}{quote}{FILTERED}{quote}"
+
+
+def value_before_name(match: Any, rules: Rules) -> str | None:
+    """`value="…" name="csrf"`, `Duplicate entry '…' for key 'users.api_key'`."""
+    replacement = judge(match.group(4), match.group(2), rules) if rules.names_secret(match.group(4)) else None
+    return None if replacement is None else f"{match.group(1)}{replacement}{match.group(3)}{match.group(4)}"
+
+
+def on_the_next_line(match: Any, rules: Rules) -> str | None:
+    """`password:` and, alone on the line below, its value; `password:` above `type: string` has none."""
+    value = match.group(4)
+    if value[-1] in ":={[(,>" or not rules.names_secret(match.group(2)):
+        return None
+    return key_and_value(match, rules)
+
+
+def pydantic_input(match: Any, rules: Rules) -> str | None:
+    """`api_key` and, below, what was given for it: a validation error shows the value beside its field."""
+    return key_and_value(match, rules) if rules.names_secret(match.group(2)) else None
+
+
+def in_braces(match: Any, _rules: Rules) -> str | None:
+    """`PWD={…}` of a connection string; `{password}` is put in later."""
+    name = match.group(2)
+    return None if "." in name or is_telling(name) or not name.strip() else f"{match.group(1)}{{{FILTERED}}}"
 
 
 def quoted_after(match: Any, rules: Rules) -> str | None:

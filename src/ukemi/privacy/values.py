@@ -25,6 +25,7 @@ _TELLING_KEY: Final = re2.compile(
     rf"(?i)(?:((?:{'|'.join(TELLING_STEMS)})[a-z0-9_.-]*)|\b(?:{_FIRST_WORDS})[ -]([a-z0-9_.-]+)){_BEHIND_KEY}"
 )
 """From within a key that may tell of a secret or an identity to its value: what stands under others needs no look."""
+_QUOTE_OF_KEY: Final = re.compile(r"""(\\*["'])\s*:""")
 _MAX_KEY: Final = 63
 _KEY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "_.-")
 _KEY_BEGINNINGS: Final = frozenset(string.ascii_letters + "_")
@@ -106,6 +107,8 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
         else:
             end = min(_end_of_value(text, start), literal[1] - 1 if literal else len(text))
             replacement = judge(key, text[start:end], rules)
+            if replacement is not None and (quote := _QUOTE_OF_KEY.match(text, key_end)):
+                replacement = f"{quote.group(1)}{replacement}{quote.group(1)}"  # JSON stays JSON
         if replacement is not None:
             parts += [text[done:start], replacement]
             done = end

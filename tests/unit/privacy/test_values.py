@@ -107,7 +107,7 @@ def test_what_stands_around_a_secret_stays():
 
 def test_facts_in_a_group_are_judged_one_by_one_in_text_too():
     assert scrub_text("{'auth': {'method': 'jwt', 'token': 'zq7'}}", DEFAULT_RULES) == (
-        "{'auth': {'method': 'jwt', 'token': [Filtered]}}"
+        "{'auth': {'method': 'jwt', 'token': '[Filtered]'}}"
     )
 
 
