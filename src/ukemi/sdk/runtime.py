@@ -37,6 +37,8 @@ class Runtime:
     """Whether the server knows the item that tells what the storm guard counted."""
     sampler: "Callable[[str, bool | None], float] | None" = None
     """Rate of a request by its path and its caller's decision; None: sentry-sdk decides by options of the app's own."""
+    again: "Callable[..., Any] | None" = None
+    """While tracking is off: sets it up as the app asked for, with a DSN (`ukemi.sdk.testing`)."""
     internal: dict[str, int] = field(default_factory=dict)
     """Failures of our own code by name: what `report_internal` counts."""
 

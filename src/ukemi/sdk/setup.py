@@ -88,11 +88,13 @@ def init(
             and told as a number. 0: all are sent.
         sentry_options: anything else that `sentry_sdk.init` takes.
     """
+    asked = {name: value for name, value in locals().items() if name not in ("app", "dsn", "sentry_options")}
     dsn = os.environ.get("SENTRY_DSN", "") if dsn is None else dsn
     environment = environment or os.environ.get("SENTRY_ENVIRONMENT") or DEFAULT_ENVIRONMENT
     release = release or find_release()
     _end_previous()
     if not dsn:
+        runtime.install(Runtime(again=partial(init, **asked, **sentry_options)))
         return _done(app, Status(False, "Error tracking is off: no DSN is set (SENTRY_DSN)."))
     try:
         target = Dsn(dsn)

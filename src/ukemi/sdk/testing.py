@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -213,7 +214,8 @@ def capturing() -> Iterator[Captured]:
         if not os.environ.get("SENTRY_DSN"):
             os.environ["SENTRY_DSN"] = DSN
         if not runtime.current().is_on:  # an app that was imported before this has its middleware, and needs no more
-            init(environment="test", traces_sample_rate=1.0)
+            again = runtime.current().again or partial(init, environment="test", traces_sample_rate=1.0)
+            again(dsn=os.environ["SENTRY_DSN"])
         yield captured
 
 

@@ -1,13 +1,13 @@
 """
-A tunnel for browser SDKs: pages send their errors to the app itself, and the app hands them on to one fixed place.
+A tunnel for browser SDKs: pages send their errors to the app itself, and the app hands them on to fixed places.
 
 Ad blockers stop requests to error trackers, and a page's rules about origins need not name another host. The target
-is fixed, nothing of the envelope decides where it goes, redirects are not followed, and what comes in is bounded.
+is fixed, an envelope only chooses among the DSNs that are allowed, redirects are not followed, and what comes in is bounded.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -26,17 +26,18 @@ _THREADS: Final = 4
 """Of our own: while the server hangs, the threads of the app's handlers must not be what waits for it."""
 
 
-def tunnel(dsn: str, *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awaitable["Response"]]:
+def tunnel(dsn: str | Sequence[str], *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awaitable["Response"]]:
     """
     An endpoint to register for POST, and to name as `tunnel` in the browser SDK's options.
 
     Args:
-        dsn: of a browser key; empty: the endpoint takes everything and sends nothing.
+        dsn: of a browser key, or those of all projects whose pages may send here; empty: the endpoint takes everything
+            and sends nothing.
 
     Raises:
         BadDsn: of sentry-sdk; the DSN cannot be read.
     """
-    target = Dsn(dsn) if dsn else None
+    targets = [Dsn(one) for one in ([dsn] if isinstance(dsn, str) else dsn) if one]
     pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False, maxsize=_THREADS)
     threads = ThreadPoolExecutor(_THREADS, "ukemi-tunnel")
 
@@ -54,10 +55,11 @@ def tunnel(dsn: str, *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awa
                     return JSONResponse({"detail": f"An envelope may have {max_bytes} bytes."}, 413)
         except ClientDisconnect:  # a page that was left while it sent
             return Response(status_code=400)
-        if target is None:
+        if not targets:
             return Response(status_code=200)
-        if not _names(bytes(body), target):
-            return JSONResponse({"detail": "The envelope's DSN is not the one of this tunnel."}, 403)
+        target = _target(bytes(body), targets)
+        if target is None:
+            return JSONResponse({"detail": "The envelope names no DSN that this tunnel may send to."}, 403)
         headers = {
             "Content-Type": "application/x-sentry-envelope",
             "User-Agent": request.headers.get("user-agent", "")[:512],
@@ -70,17 +72,19 @@ def tunnel(dsn: str, *, max_bytes: int = MAX_BYTES) -> Callable[["Request"], Awa
     return forward
 
 
-def _names(body: bytes, target: Dsn) -> bool:
-    """Whether the envelope's first line names the tunnel's own DSN, or none."""
+def _target(body: bytes, targets: Sequence[Dsn]) -> Dsn | None:
+    """Which of the targets the envelope's first line names; the only one when it names none. None: it is not allowed."""
     try:
         header = json.loads(body.split(b"\n", 1)[0])
-        named = header.get("dsn") if isinstance(header, dict) else None
-        if named is None:
-            return isinstance(header, dict)
-        given = Dsn(str(named))
+        if not isinstance(header, dict):
+            return None
+        if header.get("dsn") is None:
+            return targets[0] if len(targets) == 1 else None
+        given = Dsn(str(header["dsn"]))
     except (ValueError, BadDsn):
-        return False
-    return (given.public_key, given.project_id) == (target.public_key, target.project_id)
+        return None
+    wanted = (given.public_key, given.project_id)
+    return next((one for one in targets if (one.public_key, one.project_id) == wanted), None)
 
 
 def _post(pool: urllib3.PoolManager, target: Dsn, body: bytes, headers: dict[str, Any]) -> int:

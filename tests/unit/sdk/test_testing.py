@@ -121,6 +121,25 @@ def test_an_app_that_was_imported_before_without_a_dsn_is_recorded(run):
     result.assert_outcomes(passed=2)
 
 
+def test_an_app_that_was_imported_before_without_a_dsn_is_recorded_with_its_own_settings(run):
+    result = run("""
+        from ukemi.privacy import Rules
+        app = build(environment="staging", rules=Rules(secret_keys=frozenset({"membership"})))
+        assert not ukemi.sdk.runtime.current().is_on
+
+        @pytest.mark.parametrize("again", [False, True])
+        def test_its_own(captured, again):
+            get(app, "/boom")
+            assert captured.only["environment"] == "staging"
+            captured.assert_no_secrets("M-4711")
+
+        def test_afterwards_it_is_off():
+            assert not ukemi.sdk.runtime.current().is_on
+    """)
+
+    result.assert_outcomes(passed=3)
+
+
 def test_an_app_that_was_imported_before_with_a_dsn_keeps_its_own_settings(run, monkeypatch):
     monkeypatch.setenv("SENTRY_DSN", "http://0123456789abcdef0123456789abcdef@127.0.0.1:9/7")
     result = run("""

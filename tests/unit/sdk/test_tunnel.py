@@ -63,7 +63,7 @@ def tracker() -> Iterator[Tracker]:
 
 @pytest.fixture
 def post(serve):
-    def send(dsn: str, body: bytes, max_bytes: int = 1000, **headers: str):
+    def send(dsn: str | list[str], body: bytes, max_bytes: int = 1000, **headers: str):
         app = FastAPI()
         app.add_route("/tunnel", tunnel(dsn, max_bytes=max_bytes), methods=["POST"])
         return serve(app).post("/tunnel", content=body, headers=headers)
@@ -89,6 +89,23 @@ def test_an_envelope_goes_to_the_project_of_the_dsn_as_it_came(tracker, post):
 def test_an_envelope_that_names_no_dsn_goes_to_the_same_place(tracker, post):
     assert post(tracker.dsn, b'{}\n{"type": "event"}\n{}\n').status_code == 200
     assert len(tracker.requests) == 1
+
+
+def test_of_several_projects_each_gets_its_own(tracker, post):
+    other = tracker.dsn.replace(KEY, "f" * 32).replace("/7", "/8")
+    allowed = [tracker.dsn, other]
+    assert post(allowed, envelope(other)).status_code == 200
+    assert post(allowed, envelope(tracker.dsn)).status_code == 200
+    assert [path for path, _, _ in tracker.requests] == ["/api/8/envelope/", "/api/7/envelope/"]
+    assert f"sentry_key={'f' * 32}" in tracker.requests[0][1]["x-sentry-auth"]
+
+
+@pytest.mark.parametrize("named", [b"{}", b'{"dsn": "http://%s@127.0.0.1/8"}' % KEY.encode()])
+def test_among_several_an_envelope_must_name_one_that_is_allowed(tracker, post, named):
+    """The key of one project with the number of another is none of them."""
+    allowed = [tracker.dsn, tracker.dsn.replace(KEY, "f" * 32).replace("/7", "/8")]
+    assert post(allowed, named + b'\n{"type": "event"}\n{}\n').status_code == 403
+    assert tracker.requests == []
 
 
 @pytest.mark.parametrize(
