@@ -107,6 +107,19 @@ def tracker() -> Iterator[Tracker]:
 
 
 UVICORN = ("-m", "uvicorn", "shop:app", "--app-dir", str(HERE), "--port", "0")
+GUNICORN = (
+    "-m",
+    "gunicorn",
+    "-k",
+    "uvicorn_worker.UvicornWorker",
+    "-w",
+    "2",
+    "-b",
+    "127.0.0.1:0",
+    "--chdir",
+    str(HERE),
+    "shop:app",
+)
 PRELOADED = (str(HERE / "preloaded.py"),)
 
 
@@ -126,7 +139,7 @@ class Shop:
         """Where it listens; waits until it does."""
         deadline_s = time.monotonic() + 30
         while time.monotonic() < deadline_s:
-            if match := re.search(r"running on (http://\S+)", self.log.read_text()):
+            if match := re.search(r"(?:running on|Listening at:) (http://\S+)", self.log.read_text()):
                 return match[1]
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.02)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract_sdk.conftest import HERE, PRELOADED, UVICORN
+from tests.contract_sdk.conftest import GUNICORN, HERE, PRELOADED, UVICORN
 
 
 def ask_both(url: str) -> int:
@@ -23,7 +23,11 @@ def ask_both(url: str) -> int:
     return len(pids)
 
 
-@pytest.mark.parametrize("server", [(*UVICORN, "--workers", "2"), PRELOADED], ids=["workers", "preloaded and forked"])
+@pytest.mark.parametrize(
+    "server",
+    [(*UVICORN, "--workers", "2"), PRELOADED, GUNICORN, (*GUNICORN, "--preload")],
+    ids=["workers", "preloaded and forked", "gunicorn", "gunicorn, preloaded"],
+)
 def test_two_processes_are_two_instances_and_their_counts_add_up(tracker, start_shop, server):
     """A counter, a thread or a socket that was made before the fork must not be taken for the worker's own."""
     shop = start_shop(tracker.dsn, *server)
