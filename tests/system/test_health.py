@@ -44,6 +44,7 @@ def test_live_and_ready_tell_how_the_collector_is(collector, eventually):
 
 def test_a_worker_that_hangs_makes_the_collector_live_but_not_ready(collector, eventually):
     eventually(lambda: httpx.get(f"{collector.url}/health/ready").status_code == 200, "everything works")
+    collector.dsn()  # asked now: the worker may be stopped while it holds the database
     worker = collector.children()["worker"]
     worker.suspend()
     heartbeat = collector.data_dir / "worker.metrics"

@@ -217,6 +217,11 @@ def read_event(tree: Tree) -> Event:
     )
 
 
+def read_request(tree: Tree) -> Request:
+    """The request of an event, of which nothing else is read."""
+    return _read_request(tree.get("request"), [])
+
+
 def read_instant(value: object) -> float | None:
     """Seconds since the epoch from a number or an RFC 3339 text (no zone means UTC); None when it is neither."""
     if isinstance(value, bool):

@@ -1,12 +1,14 @@
 """What the User-Agent says of the person's browser and operating system."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-import ua_parser
+from ua_parser import Parser
+from ua_parser.loaders import load_lazy_builtins
+from ua_parser.re2 import Resolver
 
 from ukemi.collector.spool.item import ItemContext
-from ukemi.protocol.event import Tree, read_event
+from ukemi.protocol.event import Tree, read_request
 
 _MAX_USER_AGENT = 512
 
@@ -19,7 +21,7 @@ def describe_client(tree: Tree, context: ItemContext, key_kind: str) -> dict[str
     """
     contexts = tree.get("contexts")
     known: dict[str, Any] = dict(contexts) if isinstance(contexts, dict) else {}
-    user_agent = read_event({"request": tree.get("request")}).request.header("user-agent")
+    user_agent = read_request(tree).header("user-agent")
     if not user_agent and key_kind == "browser":
         user_agent = context.user_agent
     if user_agent:
@@ -30,9 +32,15 @@ def describe_client(tree: Tree, context: ItemContext, key_kind: str) -> dict[str
 
 @lru_cache(maxsize=4096)
 def _parse(user_agent: str) -> dict[str, dict[str, str]]:
-    found = ua_parser.parse(user_agent)
+    found = _parser().parse(user_agent)
     contexts = {"browser": _context(found.user_agent), "client_os": _context(found.os), "device": _device(found.device)}
     return {name: content for name, content in contexts.items() if content}
+
+
+@cache
+def _parser() -> Parser:
+    """On re2: linear in what a stranger sends, and a third of the memory of the parser's own choice."""
+    return Parser(Resolver(load_lazy_builtins()))
 
 
 def _context(found: Any) -> dict[str, str]:

@@ -21,6 +21,7 @@ DRIFT_LIMIT_S = 55 * 60
 """From this difference on between the client's clock at sending and ours, its timestamps are shifted."""
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 """An escaped NUL; an even number of backslashes before it are backslashes themselves."""
+_RULE = re.compile(r"[@!#][a-z_:.-]{1,40}")
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -189,10 +190,26 @@ def _remarks(theirs: object, rules: Rules) -> Tree:
     kept: Tree = {}
     for key, entry in theirs.items() if isinstance(theirs, dict) else ():
         if key == "" and isinstance(entry, dict):
-            kept[""] = scrub({name: entry[name] for name in ("rem", "len") if name in entry}, rules).tree
+            rem = entry.get("rem")
+            kept[""] = {"rem": [one for one in rem if _is_remark(one)]} if isinstance(rem, list) else {}
+            if isinstance(entry.get("len"), int):
+                kept[""]["len"] = entry["len"]
         elif isinstance(entry, dict):
-            kept[scrub_text(key, rules)] = _remarks(entry, rules)
+            is_index = key.isdigit() and len(key) < 6
+            kept[key if is_index else scrub_text(key, rules)] = _remarks(entry, rules)
     return kept
+
+
+def _is_remark(value: object) -> bool:
+    """Whether it is one as SDKs write it: `["@password:filter", "s", 0, 10]`. Nothing else can be told from a quote."""
+    return (
+        isinstance(value, list)
+        and 1 < len(value) < 5
+        and isinstance(value[0], str)
+        and bool(_RULE.fullmatch(value[0]))
+        and value[1] in ("x", "s", "m", "p", "a")
+        and all(isinstance(position, int) for position in value[2:])
+    )
 
 
 def _merge(theirs: object, ours: Tree) -> Tree:

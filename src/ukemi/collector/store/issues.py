@@ -220,19 +220,21 @@ def add_tags(tx: Tx, rows: Sequence[dict[str, object]]) -> None:
 
 def add_users(tx: Tx, users: Mapping[tuple[int, str], Collection[str]], seen_us: int) -> dict[tuple[int, str], int]:
     """Note who met an issue, by (project_id, issue_id); returns how many were new, per issue."""
-    new: dict[tuple[int, str], int] = {}
     c = schema.issue_user.c
-    rows = []
-    for (project_id, issue_id), user_keys in sorted(users.items()):
-        known = tx.execute(
-            sa.select(sa.func.count()).where(
-                c.project_id == project_id, c.issue_id == issue_id, c.user_key.in_(user_keys)
-            )
-        ).scalar_one()
-        new[project_id, issue_id] = len(user_keys) - known
-        rows += [
-            {"project_id": project_id, "issue_id": issue_id, "user_key": user_key, "last_seen_us": seen_us}
-            for user_key in sorted(user_keys)
-        ]
+    new = {issue: len(user_keys) for issue, user_keys in users.items()}
+    for project_id in {project_id for project_id, _ in users}:
+        mine = {issue_id: user_keys for (project, issue_id), user_keys in users.items() if project == project_id}
+        query = sa.select(c.issue_id, c.user_key).where(
+            c.project_id == project_id,
+            c.issue_id.in_(mine),
+            c.user_key.in_({key for user_keys in mine.values() for key in user_keys}),
+        )
+        for issue_id, user_key in tx.execute(query):
+            new[project_id, issue_id] -= user_key in mine[issue_id]
+    rows = [
+        {"project_id": project_id, "issue_id": issue_id, "user_key": user_key, "last_seen_us": seen_us}
+        for (project_id, issue_id), user_keys in sorted(users.items())
+        for user_key in sorted(user_keys)
+    ]
     upsert(tx, schema.issue_user, rows, latest=["last_seen_us"])
     return new
