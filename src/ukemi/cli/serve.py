@@ -17,7 +17,7 @@ from ukemi.collector.processes import open_channels
 from ukemi.collector.settings import Settings
 from ukemi.collector.store import accounts, projects
 from ukemi.collector.store.database import Database
-from ukemi.collector.supervisor import Handover, Role, Supervisor, listen
+from ukemi.collector.supervisor import Handover, Role, become, listen
 from ukemi.protocol.dsn import write_dsn
 
 log = structlog.get_logger("ukemi.serve")
@@ -80,10 +80,9 @@ def serve(
         is_upgrade=handover is not None,
     )
     command = [sys.executable, "-m", "ukemi.cli.main", *sys.argv[1:]]
-    supervisor = Supervisor(roles, listener, os.environ, command, handover)
     if handover is None:
         _greet(greeting, settings, rules, is_listening=listener is not None)
-    supervisor.run()
+    become(roles, listener, os.environ, command, settings.log_level, handover)
 
 
 def _greet(greeting: str, settings: Settings, rules: rules_file.RuleSet, *, is_listening: bool) -> None:

@@ -8,9 +8,13 @@ Signals: TERM and INT stop everything after draining; HUP restarts the processes
 USR2 upgrades: the supervisor replaces itself by the code that is installed now (execve, so its pid stays), keeps socket
 and processes, and then restarts those. Before that the new code is tried out (`ukemi serve --check`), since a supervisor that
 cannot start would take everything down.
+
+`ukemi serve` prepares everything and then becomes this module alone (`become`): the command line, the migrations and all that
+they load would otherwise lie in memory for as long as the collector runs.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import select
@@ -22,9 +26,11 @@ import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, NoReturn, Protocol, Self
 
 import structlog
+
+from ukemi.collector import logs
 
 log = structlog.get_logger("ukemi.supervisor")
 
@@ -36,6 +42,8 @@ CHECK_TIMEOUT_S = 600.0
 """For trying the new version in an upgrade, which also migrates the database."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STABLE_AFTER_S = 0.1, 5.0, 30.0
 _POLL_S = 0.1
+_ARGUMENTS = "_UKEMI_SUPERVISOR"
+"""Carries what `become` was called with."""
 
 
 class Role(StrEnum):
@@ -141,7 +149,10 @@ class Handover:
         text = environment.pop(cls.VARIABLE, None)
         if text is None:
             return None
-        left = json.loads(text)
+        return cls.read(json.loads(text))
+
+    @classmethod
+    def read(cls, left: Mapping[str, Any]) -> Self:
         return cls(left["listening"], tuple(left["lifeline"]), left["children"])
 
     def listener(self) -> socket.socket | None:
@@ -158,6 +169,36 @@ class _Child:
     started_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     retry_at_s: float = 0.0
+
+
+def become(
+    roles: Sequence[Role],
+    listener: socket.socket | None,
+    environment: Mapping[str, str],
+    command: Sequence[str],
+    log_level: str,
+    handover: Handover | None = None,
+) -> NoReturn:
+    """Replace this program by a supervisor with these arguments; see `Supervisor`. The pid stays."""
+    left = {
+        "roles": list(roles),
+        "listening": listener.fileno() if listener else None,
+        "command": list(command),
+        "log_level": log_level,
+        "handover": handover and dataclasses.asdict(handover),
+    }
+    _replace_program(
+        [sys.executable, "-m", "ukemi.collector.supervisor"], {**environment, _ARGUMENTS: json.dumps(left)}
+    )
+
+
+def _replace_program(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    # What comes before the new program listens to signals must not end it. Ignoring is the one thing that it inherits.
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], list(command), dict(environment))  # noqa: S606 - our own command
 
 
 class Supervisor:
@@ -269,13 +310,7 @@ class Supervisor:
             "children": children,
         }
         os.set_inheritable(self._lifeline_write, True)
-        # What comes before the new program listens to signals must not end it. Ignoring is the one thing that it inherits.
-        for number in (signal.SIGHUP, signal.SIGUSR2):
-            signal.signal(number, signal.SIG_IGN)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        environment = {**self._environment, Handover.VARIABLE: json.dumps(handed)}
-        os.execve(self._command[0], self._command, environment)  # noqa: S606 - our own command
+        _replace_program(self._command, {**self._environment, Handover.VARIABLE: json.dumps(handed)})
 
     def _start(self, child: _Child) -> bool:
         """Start `child`; returns once it said that it is ready (True), or died or took too long (False)."""
@@ -352,3 +387,20 @@ def _read_with_timeout(descriptor: int, timeout_s: float) -> bool:
     """Whether a byte came before the other end closed or time ran out."""
     readable, _, _ = select.select([descriptor], [], [], timeout_s)
     return bool(readable) and os.read(descriptor, 1) != b""
+
+
+def main() -> None:
+    """What `become` starts."""
+    left = json.loads(os.environ.pop(_ARGUMENTS))
+    logs.configure(left["log_level"])
+    Supervisor(
+        roles=[Role(role) for role in left["roles"]],
+        listener=None if left["listening"] is None else socket.socket(fileno=left["listening"]),
+        environment=os.environ,
+        command=left["command"],
+        handover=left["handover"] and Handover.read(left["handover"]),
+    ).run()
+
+
+if __name__ == "__main__":
+    main()
