@@ -41,7 +41,7 @@ SEES: dict[str, set[str]] = {
         }
         for stage in ("ingest", "digest", "alerts", "notify", "web")
     },
-    "ukemi.collector.supervisor": set(),
+    "ukemi.collector.supervisor": {"ukemi.collector.logs"},
     "ukemi.collector.processes": {"ukemi.collector"},
     "ukemi.cli": {"ukemi"},
 }
