@@ -40,6 +40,7 @@ class Collector:
         self.data_dir = data_dir
         self.environment = environment
         self.log = data_dir.parent / "ukemi.log"
+        self._dsns: dict[str, str] = {}
         self.start()
 
     def start(self, *arguments: str) -> None:
@@ -83,8 +84,9 @@ class Collector:
 
     def dsn(self, kind: str = "server") -> str:
         """DSN of the first project, at the port of the present start."""
-        keys = self.ukemi("key", "list", "1", "--json")
-        dsn = next(key["dsn"] for key in keys if key["kind"] == kind)
+        if not self._dsns:  # asking takes a second or two
+            self._dsns = {key["kind"]: key["dsn"] for key in self.ukemi("key", "list", "1", "--json")}
+        dsn = self._dsns[kind]
         return re.sub(r"@[^/]+/", "@" + self.url.removeprefix("http://") + "/", dsn)
 
     def ukemi(self, *arguments: str) -> object:
