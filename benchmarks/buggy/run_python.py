@@ -5,6 +5,7 @@ import faulthandler
 import importlib
 import json
 import random
+import re
 import sys
 import threading
 import traceback
@@ -46,7 +47,13 @@ class Recording(Transport):
 
 
 def run(module: str, entry: str, how: str, seed: int) -> None:
-    bug, v = getattr(importlib.import_module(module), entry), Values(seed)
+    program, v = importlib.import_module(module), Values(seed)
+    for name in dir(program):
+        if re.match(r"bug_|serve_bug_|_one_bug_", name):
+            # Their names are the labels: in a stack trace they would tell.
+            function = getattr(program, name)
+            function.__code__ = function.__code__.replace(co_name="case", co_qualname="case")
+    bug = getattr(program, entry)
     if how == "thread":
         thread = threading.Thread(
             target=bug if not asyncio.iscoroutinefunction(bug) else lambda: asyncio.run(bug(v)),

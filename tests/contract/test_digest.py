@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from ukemi.collector.core.change import ChangeKind
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.core.fingerprint import VERSIONS
+from ukemi.collector.core.grouping_v1 import Grouped, Part
 from ukemi.collector.core.issue import Wish
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.worker import BATCH_ITEMS, Digest
@@ -17,6 +19,7 @@ from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import changes, issue_detail, issues, outcomes, projects, schema
 from ukemi.collector.store.database import Database
+from ukemi.protocol.event import Event
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 
 HASH_KEY = b"k" * 32
@@ -691,3 +694,36 @@ def test_signals_overtake_events(
         tx.execute(sa.text("ALTER TABLE away RENAME TO event"))
     assert len(stored(database, schema.instance)) == 1
     assert stored(database, schema.event) == []
+
+
+def test_a_project_that_moves_to_another_version_of_fingerprints_keeps_its_issues(
+    database: Database, spool_reader: SpoolReader, spool: Spool, clock: VirtualClock
+) -> None:
+    """The old fingerprint finds the issue, and the new one is bound to it; what is new under both is one issue."""
+
+    def by_type_alone(event: Event) -> Grouped:
+        return Grouped("Same type.", [Part("type", event.exceptions[-1].type)])
+
+    versions = {**VERSIONS, 2: by_type_alone}
+    before = Digest(database, spool_reader, HASH_KEY, versions=versions)
+    spool("event", failure(), event_id=event_id(1))
+    before.step(clock)
+    with database.write() as tx:
+        project = projects.change(tx, 1, grouping_version=2)
+    assert (project.grouping_version, project.previous_grouping_version) == (2, 1)
+
+    digest = Digest(database, spool_reader, HASH_KEY, versions=versions)
+    spool("event", failure(), event_id=event_id(2))
+    spool("event", failure(function="refund"), event_id=event_id(3))
+    spool("event", failure(kind="KeyError"), event_id=event_id(4))
+    digest.step(clock)
+
+    assert stored(database, schema.issue, "number", "event_count") == [(1, 3), (2, 1)]
+    assert [number for (number,) in stored(database, schema.issue, "number")] == [1, 2]
+    assert len(stored(database, schema.fingerprint, "hash")) == 3
+
+
+def test_a_project_that_is_told_its_own_version_stays_as_it_is(database: Database) -> None:
+    with database.write() as tx:
+        project = projects.change(tx, 1, grouping_version=1)
+    assert (project.grouping_version, project.previous_grouping_version) == (1, None)

@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ukemi.cli.context import AsJson, DataDir, load_settings, open_database, show
+from ukemi.cli.context import AsJson, DataDir, fail, load_settings, open_database, show
 from ukemi.collector.core.clock import SystemClock
+from ukemi.collector.core.fingerprint import VERSIONS
 from ukemi.collector.store import projects
 from ukemi.protocol.dsn import write_dsn
 
@@ -70,10 +71,18 @@ def set_(
     resolve_after_hours: Annotated[
         int | None, typer.Option(metavar="HOURS", min=0, help="Resolve issues that were idle so long; 0: never.")
     ] = None,
+    grouping_version: Annotated[
+        int | None,
+        typer.Option(
+            metavar="VERSION", help="How events are grouped. Known issues are found by their old fingerprints."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a project. What is then too old goes within minutes; what has gone does not come back."""
+    if grouping_version is not None and grouping_version not in VERSIONS:
+        fail(f"There is no grouping version {grouping_version}. There are: {', '.join(map(str, VERSIONS))}.")
     settings = load_settings(data_dir=data_dir)
     with open_database(settings) as database, database.write() as tx:
         changed = projects.change(
@@ -83,6 +92,7 @@ def set_(
             keep_errors_days=keep_errors_days,
             keep_performance_days=keep_performance_days,
             resolve_after_hours=resolve_after_hours,
+            grouping_version=grouping_version,
         )
     if as_json:
         typer.echo(json.dumps(msgspec.to_builtins(changed)))

@@ -16,7 +16,8 @@ from ukemi.collector.core import grouping_v1
 from ukemi.collector.core.grouping_v1 import Grouped, Part
 from ukemi.protocol.event import Event
 
-VERSIONS: Final[Mapping[int, Callable[[Event], Grouped]]] = {1: grouping_v1.group}
+Versions = Mapping[int, Callable[[Event], Grouped]]
+VERSIONS: Final[Versions] = {1: grouping_v1.group}
 """Every version that was ever released stays: projects move on when they want to."""
 CURRENT: Final = 1
 _DEFAULT = re.compile(r"\{\{\s*default\s*\}\}")
@@ -31,9 +32,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     parts: list[Part]
 
 
-def fingerprint(
-    event: Event, version: int = CURRENT, versions: Mapping[int, Callable[[Event], Grouped]] = VERSIONS
-) -> Fingerprint:
+def fingerprint(event: Event, version: int = CURRENT, versions: Versions = VERSIONS) -> Fingerprint:
     """Say which problem `event` is an occurrence of, and why. Pure; the same event gives the same answer for ever."""
     own = versions[version](event)
     because, parts = own.because, own.parts

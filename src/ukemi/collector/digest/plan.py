@@ -51,6 +51,8 @@ class Plan(msgspec.Struct):
     """Resolved and muted issues that an event opened."""
     changes: list[PlannedChange]
     duplicates: list[Understood]
+    moved: dict[tuple[int, bytes], str]
+    """Fingerprints of a project's new version, by (project_id, hash), to be bound to the issue that the earlier one found."""
 
 
 def plan(
@@ -71,7 +73,7 @@ def plan(
         releases: those of the events and those that issues are resolved in, by (project_id, name).
         new_ids: as many fresh issue ids as there are events.
     """
-    result = Plan(events=[], issues=[], reopened=set(), changes=[], duplicates=[])
+    result = Plan(events=[], issues=[], reopened=set(), changes=[], duplicates=[], moved={})
     seen = set(known_events)
     issues = dict(known_issues)
     current = dict(standings)
@@ -84,6 +86,8 @@ def plan(
             continue
         seen.add((one.project_id, one.event_id))
         fingerprint = (one.project_id, one.fingerprint.hash)
+        if fingerprint not in issues and one.earlier_hash and (one.project_id, one.earlier_hash) in issues:
+            issues[fingerprint] = result.moved[fingerprint] = issues[one.project_id, one.earlier_hash]
         is_new = fingerprint not in issues
         if is_new:
             issues[fingerprint] = next(fresh)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ukemi.collector.core.clock import MINUTE_US, SECOND_US
-from ukemi.collector.core.fingerprint import Fingerprint, fingerprint
+from ukemi.collector.core.fingerprint import CURRENT, VERSIONS, Fingerprint, Versions, fingerprint
 from ukemi.collector.core.issue import culprit, title
 from ukemi.collector.digest.client import describe_client
 from ukemi.collector.digest.trim import trim
@@ -37,6 +37,8 @@ class Understood(msgspec.Struct, frozen=True):
     title: str
     culprit: str
     fingerprint: Fingerprint
+    earlier_hash: bytes | None
+    """Of the version that the project comes from, while its fingerprints still find their issues."""
     tags: dict[str, str]
     """Those of the event and those derived from it: what the issue's distribution counts."""
     tree: Tree
@@ -45,7 +47,16 @@ class Understood(msgspec.Struct, frozen=True):
     """What it counts under."""
 
 
-def understand(item: SpoolItem, rules: Rules) -> Understood:
+class GroupedBy(msgspec.Struct, frozen=True):
+    """Which versions of fingerprints a project uses."""
+
+    version: int = CURRENT
+    earlier: int | None = None
+    """The one it comes from, if any."""
+    versions: Versions = msgspec.field(default_factory=lambda: VERSIONS)
+
+
+def understand(item: SpoolItem, rules: Rules, grouped_by: GroupedBy) -> Understood:
     """
     Make sense of one item of type `event`, or of a security report that became one.
 
@@ -79,7 +90,8 @@ def understand(item: SpoolItem, rules: Rules) -> Understood:
         event=event,
         title=title(event),
         culprit=culprit(event),
-        fingerprint=fingerprint(event),
+        fingerprint=fingerprint(event, grouped_by.version, grouped_by.versions),
+        earlier_hash=fingerprint(event, grouped_by.earlier, grouped_by.versions).hash if grouped_by.earlier else None,
         tags=_tags(event),
         tree=tree,
         category=ITEM_CATEGORIES[item.item_type],

@@ -17,6 +17,7 @@ import structlog
 
 from ukemi.collector import metrics
 from ukemi.collector.core.clock import MINUTE_US, Clock
+from ukemi.collector.core.fingerprint import VERSIONS, Versions
 from ukemi.collector.core.observation import EventCount, Service
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.attachments import Attachments
@@ -27,7 +28,7 @@ from ukemi.collector.digest.plan import Plan, PlannedIssue, plan
 from ukemi.collector.digest.security import event_of_report, is_of_browser_extension
 from ukemi.collector.digest.sessions import Sessions
 from ukemi.collector.digest.transactions import Transactions
-from ukemi.collector.digest.understand import Understood, understand
+from ukemi.collector.digest.understand import GroupedBy, Understood, understand
 from ukemi.collector.spool.item import OUTCOMES_ITEM, Lane, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.store import (
@@ -61,6 +62,10 @@ BATCH_S: Final = 0.2
 """A batch is cut after this time of understanding, so that due alerts run between two batches."""
 
 
+PROJECTS_S: Final = 10.0
+"""So long what a project was told to do may take to be known."""
+
+
 class Repeated(NamedTuple):
     """So often an event happened again, as an item told."""
 
@@ -77,18 +82,22 @@ class Digest:
         *,
         max_attachments_per_event: int = 20,
         keep_contact: bool = True,
+        versions: Versions = VERSIONS,
     ) -> None:
         """
         Args:
             hash_key: keys the hashes of e-mail and IP addresses that clients sent in clear.
             keep_contact: keep name and address of those who sent feedback as they gave them, to be answered.
+            versions: of fingerprints; projects say which they use.
         """
         self._database = database
         self._spool = spool
         self._rules = dataclasses.replace(DEFAULT_RULES, hash_key=hash_key)
         with database.read() as tx:
             self._positions = {lane: cursors.position(tx, spool.spool_id, lane) for lane in Lane}
-        self._projects: set[int] = set()
+        self._versions = versions
+        self._projects: dict[int, GroupedBy] = {}
+        self._projects_read_s = 0.0
         self._feedback = Feedbacks(database, self._rules, keep_contact)
         families: list[Family] = [
             Transactions(database, self._rules),
@@ -126,7 +135,7 @@ class Digest:
                 if not self._has_project(item.project_id):
                     log.warning("item of a project that is not here", project=item.project_id)
                 elif item.item_type == "event":
-                    understood.append(understand(item, self._rules))
+                    understood.append(understand(item, self._rules, self._projects[item.project_id]))
                 elif item.item_type in self._families:
                     self._families[item.item_type].take(item, counts)
                 elif item.item_type == "raw_security":
@@ -134,7 +143,7 @@ class Digest:
                     if is_of_browser_extension(report):
                         count(counts, item, "filtered", "browser_extension")
                     else:
-                        understood.append(understand(report, self._rules))
+                        understood.append(understand(report, self._rules, self._projects[item.project_id]))
                 elif item.item_type == REPEATS_ITEM:
                     repeats += [Repeated(item, one) for one in read_repeats(item.payload)]
                 else:
@@ -163,9 +172,13 @@ class Digest:
 
     def _has_project(self, project_id: int) -> bool:
         """Whether the database knows the project; after an older backup was restored it may not."""
-        if project_id not in self._projects:
+        if project_id not in self._projects or time.monotonic() - self._projects_read_s > PROJECTS_S:
             with self._database.read() as tx:
-                self._projects = {project.id for project in projects.list_projects(tx)}
+                self._projects = {
+                    project.id: GroupedBy(project.grouping_version, project.previous_grouping_version, self._versions)
+                    for project in projects.list_projects(tx)
+                }
+            self._projects_read_s = time.monotonic()
         return project_id in self._projects
 
     def _take_signal(self, item: SpoolItem, reports: list[requests.Report], counts: Counts) -> None:
@@ -193,7 +206,9 @@ class Digest:
         ids = {(one.project_id, bytes.fromhex(one.event_id)) for one in batch}
         received_us = {one.received_us for one in batch}
         known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, received_us)}
-        issue_ids = fingerprints.find(tx, {(one.project_id, one.fingerprint.hash) for one in batch})
+        hashes = {(one.project_id, one.fingerprint.hash) for one in batch}
+        hashes |= {(one.project_id, one.earlier_hash) for one in batch if one.earlier_hash}
+        issue_ids = fingerprints.find(tx, hashes)
         standings = issues.standings(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
         named = {(one.project_id, one.event.release): one.received_us for one in reversed(batch) if one.event.release}
         releases.see(tx, named)
@@ -276,6 +291,7 @@ def _write_issues(tx: Tx, planned: Plan) -> None:
         numbers = issues.next_numbers(tx, project_id, len(created))
         issues.insert(tx, [_issue_row(issue, number) for issue, number in zip(created, numbers, strict=True)])
         fingerprints.add(tx, [(issue.project_id, issue.first.fingerprint.hash, issue.id) for issue in created])
+    fingerprints.add(tx, [(project_id, value, issue_id) for (project_id, value), issue_id in planned.moved.items()])
     users = {(i.project_id, i.id): i.user_keys for i in planned.issues if i.user_keys}
     seen_us = max((i.latest.received_us for i in planned.issues), default=0)
     new_users = issues.add_users(tx, users, seen_us)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from ukemi.collector.core.fingerprint import CURRENT
 from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.errors import NameTaken, NotFound
@@ -23,6 +24,10 @@ class Project(msgspec.Struct, frozen=True):
     keep_performance_days: int
     resolve_after_hours: int = 0
     """Issues of which nothing is seen for so long are resolved; 0: never."""
+    grouping_version: int = CURRENT
+    """Of fingerprints."""
+    previous_grouping_version: int | None = None
+    """The one before it, whose fingerprints still find their issues."""
 
 
 class ClientKey(msgspec.Struct, frozen=True):
@@ -63,6 +68,7 @@ def create(tx: Tx, name: str, now_us: int, keep_errors_days: int, keep_performan
         "created_us": now_us,
         "keep_errors_days": keep_errors_days,
         "keep_performance_days": keep_performance_days,
+        "grouping_version": CURRENT,
     }
     project_id = tx.execute(sa.insert(schema.project).values(row).returning(schema.project.c.id)).scalar_one()
     return Project(id=project_id, **row)  # type: ignore[arg-type]
@@ -82,6 +88,7 @@ def change(
     keep_errors_days: int | None = None,
     keep_performance_days: int | None = None,
     resolve_after_hours: int | None = None,
+    grouping_version: int | None = None,
 ) -> Project:
     """
     Change what is given and return the project as it is now. The short name stays: people know issues by it.
@@ -93,7 +100,10 @@ def change(
     table = schema.project
     given = {"name": name and name.strip(), "keep_errors_days": keep_errors_days}
     given |= {"keep_performance_days": keep_performance_days, "resolve_after_hours": resolve_after_hours}
-    values = {key: value for key, value in given.items() if value is not None}
+    values: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if grouping_version is not None:
+        was = sa.case((table.c.grouping_version != grouping_version, table.c.grouping_version))
+        values |= {"grouping_version": grouping_version, "previous_grouping_version": was}
     if values:
         try:
             with tx.begin_nested():

@@ -73,7 +73,6 @@ project = Table(
     ),  # idle issues are resolved then; 0 = never
     Column("grouping_version", Integer, nullable=False, server_default="1"),  # of fingerprints: core/fingerprint.py
     Column("previous_grouping_version", Integer),  # while its fingerprints still find their issues
-    Column("fingerprint_rules", Text, nullable=False, server_default=""),  # text of core/fingerprint_rule.py
 )
 
 client_key = Table(
@@ -161,7 +160,6 @@ fingerprint = Table(
     _project(),
     Column("hash", LargeBinary, primary_key=True),  # 16 bytes
     Column("issue_id", Text, nullable=False),
-    Column("grouping", Text, nullable=False, server_default="{}"),  # JSON: the explanation that came with it
     Index("ix_fingerprint_issue", "project_id", "issue_id"),
 )
 

@@ -5,7 +5,7 @@ import dataclasses
 import msgspec
 import pytest
 
-from ukemi.collector.digest.understand import Understood, understand
+from ukemi.collector.digest.understand import GroupedBy, Understood, understand
 from ukemi.collector.spool.item import ItemContext, Lane, SpoolItem
 from ukemi.privacy import DEFAULT_RULES
 
@@ -31,6 +31,7 @@ def understood(
             payload=msgspec.json.encode(event),
         ),
         RULES,
+        GroupedBy(),
     )
 
 

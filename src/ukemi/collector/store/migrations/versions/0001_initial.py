@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("resolve_after_hours", sa.Integer(), server_default="0", nullable=False),
         sa.Column("grouping_version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("previous_grouping_version", sa.Integer(), nullable=True),
-        sa.Column("fingerprint_rules", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
         sa.UniqueConstraint("name", name=op.f("uq_project_name")),
         sa.UniqueConstraint("slug", name=op.f("uq_project_slug")),
@@ -129,7 +128,6 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("issue_id", sa.Text(), nullable=False),
-        sa.Column("grouping", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_fingerprint_project_id"), ondelete="CASCADE"
         ),
