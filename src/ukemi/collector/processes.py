@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import assert_never
 
@@ -26,6 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ukemi.collector import health, logs, metrics
 from ukemi.collector.alerts import rules_file
+from ukemi.collector.alerts.incidents import Incidents
+from ukemi.collector.alerts.own_health import OwnHealth
 from ukemi.collector.alerts.rules_file import (
     AppriseChannel,
     EmailChannel,
@@ -47,6 +50,7 @@ from ukemi.collector.notify.channels.pagerduty import URL as PAGERDUTY_URL
 from ukemi.collector.notify.channels.pagerduty import PagerDuty
 from ukemi.collector.notify.channels.slack import Slack
 from ukemi.collector.notify.channels.webhook import SignedWebhook
+from ukemi.collector.notify.heartbeat import OutgoingHeartbeat
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.settings import Settings
@@ -65,10 +69,14 @@ DRAIN_S = 1.0
 IDLE_PAUSE_S = 0.05
 """Pause of a worker that found nothing to do: with it, an alert is at most this late."""
 FAILURE_PAUSE_S = 1.0
+STAGE_SILENT_S = 60.0
+"""A stage that has ended no step for so long is not well."""
 HEARTBEAT_S = 1.0
 RETENTION_PAUSE_S = 300.0
 LOCK_TIMEOUT_S = 20.0
 """So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
+_ANYWHERE = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+"""The address that we listen on ourselves may be any."""
 _INGEST_PATH = re.compile(r"^/+api/+(?:[1-9]\d*/+(?!ukemi/)|store/*$|embed/+error-page/*$|0/+\d+/+cron/)")
 
 
@@ -189,8 +197,10 @@ class Loop:
         Args:
             step: does at most one batch of work and returns how much it did; 0 makes the loop pause.
         """
-        self._name, self._step, self._idle_pause_s, self._stopping = name, step, idle_pause_s, stopping
+        self.name, self._step, self._idle_pause_s, self._stopping = name, step, idle_pause_s, stopping
         self.thread = threading.Thread(target=self._run, name=name)
+        self.well_s = time.monotonic()
+        """When a step succeeded last, on the monotonic clock."""
 
     def _run(self) -> None:
         clock = open_clock(os.environ)
@@ -199,13 +209,14 @@ class Loop:
             try:
                 worked = self._step(clock)
             except Exception:  # the border of a stage: its rows are still there, so the next try does the work
-                log.exception("stage failed; trying again", stage=self._name, pause_s=FAILURE_PAUSE_S)
-                metrics.stage_failures.labels(self._name).inc()
+                log.exception("stage failed; trying again", stage=self.name, pause_s=FAILURE_PAUSE_S)
+                metrics.stage_failures.labels(self.name).inc()
                 self._stopping.wait(FAILURE_PAUSE_S)
                 continue
+            self.well_s = time.monotonic()
             if worked:
-                metrics.stage_seconds.labels(self._name).observe(time.monotonic() - began_s)
-                metrics.stage_work.labels(self._name).inc(worked)
+                metrics.stage_seconds.labels(self.name).observe(time.monotonic() - began_s)
+                metrics.stage_work.labels(self.name).inc(worked)
             else:
                 self._stopping.wait(self._idle_pause_s)
 
@@ -248,6 +259,9 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         )
     if Role.ALERTS in roles:
         steps.append(Alerts(database, rules, os.environ, settings.public_url).step)
+        told = Incidents(rules, os.environ, settings.public_url)
+        configured = list(rules.configured(os.environ))
+        steps.append(OwnHealth(database, told, settings.data_dir, settings.spool_path, configured).step)
     # With the stages, so that a worker which hangs in one of them falls silent.
     steps.append(Heartbeat(health.worker_file(settings)).step)
     # One after the other, so that due alerts run between two batches however much waits in the spool.
@@ -262,6 +276,17 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     )
     if Role.NOTIFY in roles:
         loops.append(Loop("notify", notifier.step, IDLE_PAUSE_S, stopping))
+    near = OutgoingClient(_ANYWHERE)
+    if settings.heartbeat_url:
+        stages = [loop for loop in loops if loop.name != "retention"]
+        heartbeat = OutgoingHeartbeat(
+            client,
+            settings.heartbeat_url,
+            near,
+            _ready_url(settings),
+            lambda: all(time.monotonic() - stage.well_s < STAGE_SILENT_S for stage in stages),
+        )
+        loops.append(Loop("heartbeat", heartbeat.step, 1.0, stopping))
     stop_signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)  # before any thread starts, so that only sigwait sees them
     follow()
@@ -274,9 +299,20 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         loop.thread.join()
     notifier.close()
     client.close()
+    near.close()
     if spool:
         spool.close()
     database.close()
+
+
+def _ready_url(settings: Settings) -> str:
+    """Where this machine's own HTTP process says whether all is well."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return (
+        f"http://[{host}]:{settings.port}/health/ready"
+        if ":" in host
+        else f"http://{host}:{settings.port}/health/ready"
+    )
 
 
 def open_channels(rules: RuleSet, environment: Mapping[str, str], client: OutgoingClient) -> dict[str, Channel]:

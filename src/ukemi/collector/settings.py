@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         default_factory=list,
         description='Private networks that notifications may be sent to, as JSON list: ["10.1.0.0/16"]. Public addresses are always allowed.',
     )
+    heartbeat_url: str | None = Field(
+        None,
+        description="URL that is asked for by GET every minute while collector and worker are well, so that a watcher elsewhere notices when they are not.",
+    )
     self_test_days: int = Field(
         7,
         ge=0,

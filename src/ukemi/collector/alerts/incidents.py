@@ -17,7 +17,7 @@ from ukemi.collector.alerts.rules_file import RuleSet
 from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import MINUTE_US, SECOND_US
 from ukemi.collector.core.evaluate import Explanation, Verdict
-from ukemi.collector.core.incident import STORM, facts
+from ukemi.collector.core.incident import OWN, STORM, facts
 from ukemi.collector.core.notification import NEWS, Content, Line, Reason, Standing, why_notify
 from ukemi.collector.core.rule import Rule, Severity
 from ukemi.collector.core.silence import Silence
@@ -104,8 +104,43 @@ class Incidents:
         """
         because = "Its rule was removed, renamed or switched off."
         for incident in incidents.all_open(tx):
-            if not is_watched(incident.project_id, incident.rule):
+            if incident.condition != OWN and not is_watched(incident.project_id, incident.rule):
                 self.close(tx, incident, because, now_us)
+
+    def open_own(
+        self, tx: Tx, rule: str, labels: Mapping[str, str], severity: Severity, title: str, because: str, now_us: int
+    ) -> None:
+        """Open an incident about ukemi itself, if it is not open."""
+        text = rule_states.write_labels(labels)
+        project_id = projects.ensure_own(tx, now_us)
+        if incidents.find_open(tx, project_id, rule, text) is not None:
+            return
+        incident = Incident(
+            project_id=project_id,
+            id=secrets.token_hex(8),
+            rule=rule,
+            condition=OWN,
+            labels=text,
+            severity=severity,
+            title=title,
+            issue_id=None,
+            environment="",
+            culprit="",
+            opened_us=now_us,
+            cause_us=now_us,
+            explanation=_write(Explanation(because)),
+            cooldown_us=10 * MINUTE_US,
+            repeat_us=24 * 60 * MINUTE_US,
+        )
+        incidents.open_(tx, incident, because)
+        self._tell(tx, incident, because, now_us)
+        log.warning("alert about ukemi itself", rule=rule, why=because)
+
+    def close_own(self, tx: Tx, rule: str, labels: Mapping[str, str], because: str, now_us: int) -> None:
+        """Close an incident about ukemi itself, if it is open."""
+        incident = incidents.find_open(tx, projects.OWN, rule, rule_states.write_labels(labels))
+        if incident is not None:
+            self.close(tx, incident, because, now_us)
 
     def tick(self, tx: Tx, now_us: int) -> None:
         """Do what is due without any verdict: tell what people did, what is no longer suppressed, repeats and digests."""
@@ -224,7 +259,7 @@ class Incidents:
         self, tx: Tx, incident: Incident, because: str, now_us: int, *, lines: Sequence[Line], in_full: bool
     ) -> Content:
         here = f"{self._public_url}/projects/{incident.project_id}"
-        is_plain = not in_full or incident.condition == STORM
+        is_plain = not in_full or incident.condition in (OWN, STORM)
         cause = None
         if incident.cause_issue_id and (
             subject := observations.subject(tx, incident.project_id, incident.cause_issue_id)

@@ -9,6 +9,8 @@ from ukemi.collector.core.silence import Facts
 
 STORM: Final = "storm"
 """Condition of an incident that tells of many others in one digest."""
+OWN: Final = "own"
+"""Condition of an incident about ukemi itself."""
 
 
 class IncidentChangeKind(StrEnum):

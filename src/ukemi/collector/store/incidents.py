@@ -4,7 +4,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.clock import MINUTE_US
-from ukemi.collector.core.incident import STORM, IncidentChangeKind
+from ukemi.collector.core.incident import OWN, STORM, IncidentChangeKind
 from ukemi.collector.core.rule import Severity
 from ukemi.collector.core.suppression import BURST_S, INHIBITION_GRACE_S, INHIBITS, PASSING, Held, Outage
 from ukemi.collector.store import schema
@@ -228,11 +228,11 @@ def all_open(tx: Tx) -> list[Incident]:
 
 
 def opened_between(tx: Tx, after_us: int, until_us: int) -> list[Incident]:
-    """Those that rules opened; digests are none of these."""
+    """Those that rules opened; digests and incidents about ukemi itself are none of these."""
     c = schema.incident.c
     query = (
         sa.select(*_COLUMNS)
-        .where(c.opened_us > after_us, c.opened_us <= until_us, c.condition != STORM)
+        .where(c.opened_us > after_us, c.opened_us <= until_us, c.condition.not_in([STORM, OWN]))
         .order_by(c.opened_us)
     )
     return [Incident(**row) for row in tx.execute(query).mappings()]

@@ -28,3 +28,12 @@ def totals(tx: Tx, project_id: int, since_us: int) -> Counter[tuple[str, str, st
         .group_by(c.category, c.outcome, c.reason)
     )
     return Counter({(category, kind, reason): int(n) for category, kind, reason, n in tx.execute(query)})
+
+
+def refused(tx: Tx, project_id: int, since_us: int) -> int:
+    """How many items of a project were refused because of a limit since an instant."""
+    c = schema.outcome.c
+    query = sa.select(sa.func.coalesce(sa.func.sum(c.quantity), 0)).where(
+        c.project_id == project_id, c.minute_us >= since_us, c.outcome == "rate_limited"
+    )
+    return int(tx.execute(query).scalar_one())

@@ -134,7 +134,7 @@ def own(tx: Tx) -> list[Project]:
 
 
 def ensure_own(tx: Tx, now_us: int) -> int:
-    """The number of the project under which tests of channels stand; it is made when it is missing."""
+    """The number of the project under which incidents about ukemi itself and tests of channels stand; it is made when it is missing."""
     if not own(tx):
         row = Project(OWN, "ukemi itself", "ukemi-itself", now_us, keep_errors_days=90, keep_performance_days=30)
         tx.execute(sa.insert(schema.project), [msgspec.structs.asdict(row)])
