@@ -42,7 +42,7 @@ def write_sql(path: Path) -> None:
         spool = folder / "spool" / "spool.db"
         writer, reader = SpoolWriter(spool, max_bytes=1 << 30), SpoolReader(spool)
         asyncio.run(writer.append([_item(number) for number in range(EVENTS)]))
-        digest, clock = Digest(database, reader, b"k" * 32), VirtualClock(NOW_US)
+        digest, clock = Digest(database, reader, b"k" * 32, batch_s=60), VirtualClock(NOW_US)
         while digest.step(clock):
             pass
         writer.close()

@@ -48,7 +48,7 @@ def filled(
 
 @pytest.fixture
 def digest(database: Database, spool_reader: SpoolReader) -> Digest:
-    return Digest(database, spool_reader, b"k" * 32)
+    return Digest(database, spool_reader, b"k" * 32, batch_s=60)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_an_older_backup_with_a_younger_spool_loses_only_what_was_digested_in_be
     spool_append([event_item(spool_item, number, 0) for number in range(20, 30)])
 
     backup.restore(database, tmp_path / "copy.db", overwrite=True)
-    after = Digest(database, spool_reader, b"k" * 32)
+    after = Digest(database, spool_reader, b"k" * 32, batch_s=60)
     while after.step(clock):
         pass
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("project")
 
 @pytest.fixture
 def digest(database: Database, spool_reader: SpoolReader) -> Digest:
-    return Digest(database, spool_reader, HASH_KEY)
+    return Digest(database, spool_reader, HASH_KEY, batch_s=60)
 
 
 @pytest.fixture
@@ -198,14 +198,14 @@ def test_what_was_committed_but_not_trimmed_is_not_stored_again(
     report = {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 3}]}
     reader = SpoolReader(spool_path)
     reader.trim = lambda lane, upto: None  # the process died before it came to this
-    dying = Digest(database, reader, HASH_KEY)
+    dying = Digest(database, reader, HASH_KEY, batch_s=60)
     spool("client_report", report)
     spool("event", failure(), event_id=event_id(1))
     assert dying.step(clock) == 2
     reader.close()
     reborn = SpoolReader(spool_path)
     assert reborn.backlog().items == 2
-    assert Digest(database, reborn, HASH_KEY).step(clock) == 0
+    assert Digest(database, reborn, HASH_KEY, batch_s=60).step(clock) == 0
     reborn.close()
     assert totals() == {("error", "accepted", ""): 1, ("error", "lost", "queue_overflow"): 3}
 
@@ -705,14 +705,14 @@ def test_a_project_that_moves_to_another_version_of_fingerprints_keeps_its_issue
         return Grouped("Same type.", [Part("type", event.exceptions[-1].type)])
 
     versions = {**VERSIONS, 2: by_type_alone}
-    before = Digest(database, spool_reader, HASH_KEY, versions=versions)
+    before = Digest(database, spool_reader, HASH_KEY, versions=versions, batch_s=60)
     spool("event", failure(), event_id=event_id(1))
     before.step(clock)
     with database.write() as tx:
         project = projects.change(tx, 1, grouping_version=2)
     assert (project.grouping_version, project.previous_grouping_version) == (2, 1)
 
-    digest = Digest(database, spool_reader, HASH_KEY, versions=versions)
+    digest = Digest(database, spool_reader, HASH_KEY, versions=versions, batch_s=60)
     spool("event", failure(), event_id=event_id(2))
     spool("event", failure(function="refund"), event_id=event_id(3))
     spool("event", failure(kind="KeyError"), event_id=event_id(4))

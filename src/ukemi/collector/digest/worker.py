@@ -83,12 +83,14 @@ class Digest:
         max_attachments_per_event: int = 20,
         keep_contact: bool = True,
         versions: Versions = VERSIONS,
+        batch_s: float = BATCH_S,
     ) -> None:
         """
         Args:
             hash_key: keys the hashes of e-mail and IP addresses that clients sent in clear.
             keep_contact: keep name and address of those who sent feedback as they gave them, to be answered.
             versions: of fingerprints; projects say which they use.
+            batch_s: a batch is cut after this time of understanding.
         """
         self._database = database
         self._spool = spool
@@ -96,6 +98,7 @@ class Digest:
         with database.read() as tx:
             self._positions = {lane: cursors.position(tx, spool.spool_id, lane) for lane in Lane}
         self._versions = versions
+        self._batch_s = batch_s
         self._projects: dict[int, GroupedBy] = {}
         self._projects_read_s = 0.0
         self._feedback = Feedbacks(database, self._rules, keep_contact)
@@ -153,7 +156,7 @@ class Digest:
             except Exception:  # whatever a stranger's bytes provoke must cost only themselves
                 log.exception("item cannot be digested", item_type=item.item_type, project=item.project_id)
                 count(counts, item, "invalid", "not_understood")
-            if time.monotonic() - began_s > BATCH_S:
+            if time.monotonic() - began_s > self._batch_s:
                 done = item.position
                 break
         with self._database.write() as tx:

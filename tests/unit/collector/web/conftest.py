@@ -99,7 +99,7 @@ def digest_event(database: Database, tmp_path: Path, clock: VirtualClock, projec
     """Let one event pass spool, digest and alerts: `digest_event({...}, key_kind="browser")` returns its id."""
     path = tmp_path / "spool" / "spool.db"
     writer, reader = SpoolWriter(path, max_bytes=1 << 30), SpoolReader(path)
-    digest = Digest(database, reader, b"k" * 32)
+    digest = Digest(database, reader, b"k" * 32, batch_s=60)
     alerts = Alerts(database, rules_file.load(None), {}, "http://testserver")
     numbers = count(1)
 
