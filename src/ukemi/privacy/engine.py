@@ -284,7 +284,8 @@ class _Walk:
     def _mapping(self, value: Mapping[Any, Any], key: str, place: _Place, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         sort = _sort_of(key)
-        value = self._named_beside(value, place)
+        if not _VALUE_ENTRIES.isdisjoint(value):
+            value = self._named_beside(value, place)
         # Nearly all entries are scalars under keys seen before: they are told apart right here (benchmarks/scrub.py).
         plain: _Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
         for raw_name, entry in value.items():
