@@ -43,5 +43,5 @@ def test_every_failure_of_a_storm_is_counted_and_few_are_sent_whole(collector, f
     assert collector.rows("SELECT count(*) FROM issue") == [(1,)]
     assert collector.rows("SELECT count(*) FROM event")[0][0] <= 10
     assert collector.rows("SELECT sum(event_count) FROM rollup WHERE width_s = 60") == [(FAILURES,)]
-    served = "SELECT sum(request_count) FROM request_count WHERE width_s = 10 AND status = 500"
+    served = "SELECT sum(request_count) FROM request_count WHERE width_s = 60 AND status = 500"
     assert collector.rows(served) == [(FAILURES,)]
