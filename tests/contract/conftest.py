@@ -1,5 +1,6 @@
 """What the contract tests share: a fixed instant, a project, rows of issues, a spool, and an ingest app behind a socket."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pytest
 
 from tests.contract.running_ingest import RunningIngest
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.admission import LANES
 from ukemi.collector.spool.item import ItemContext, Lane, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
-from ukemi.collector.store import issues, projects
+from ukemi.collector.store import issues, outcomes, projects
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.projects import Project
 
@@ -149,3 +151,29 @@ def limit_key(database: Database, project: Project) -> Callable[..., None]:
             projects.limit_key(tx, project.id, public_key, category, per_minute)
 
     return limit
+
+
+@pytest.fixture
+def digest(database: Database, spool_reader: SpoolReader) -> Digest:
+    return Digest(database, spool_reader, b"k" * 32, batch_s=60)
+
+
+@pytest.fixture
+def spool(spool_writer: SpoolWriter, spool_item: Callable[..., SpoolItem]) -> Callable[..., None]:
+    """Append one item as ingest would: `spool("event", payload)`; further fields as keyword arguments."""
+
+    def append(item_type: str, payload: object, **fields: object) -> None:
+        asyncio.run(spool_writer.append([spool_item(item_type, payload, **fields)]))
+
+    return append
+
+
+@pytest.fixture
+def totals(database: Database) -> Callable[[], dict[tuple[str, str, str], int]]:
+    """Quantities of the first project's outcomes by (category, outcome, reason)."""
+
+    def read() -> dict[tuple[str, str, str], int]:
+        with database.read() as tx:
+            return dict(outcomes.totals(tx, 1, 0))
+
+    return read

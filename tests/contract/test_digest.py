@@ -17,7 +17,7 @@ from ukemi.collector.digest.worker import BATCH_ITEMS, Digest
 from ukemi.collector.spool.item import OUTCOMES_ITEM, SpoolItem
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
-from ukemi.collector.store import changes, issue_detail, issues, outcomes, projects, schema
+from ukemi.collector.store import changes, issue_detail, issues, projects, schema
 from ukemi.collector.store.database import Database
 from ukemi.protocol.event import Event
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
@@ -27,32 +27,6 @@ SpoolBuilder = Callable[..., SpoolItem]
 Spool = Callable[..., None]
 
 pytestmark = pytest.mark.usefixtures("project")
-
-
-@pytest.fixture
-def digest(database: Database, spool_reader: SpoolReader) -> Digest:
-    return Digest(database, spool_reader, HASH_KEY, batch_s=60)
-
-
-@pytest.fixture
-def spool(spool_writer: SpoolWriter, spool_item: SpoolBuilder) -> Spool:
-    """Append one item as ingest would: `spool("event", payload)`; further fields as keyword arguments."""
-
-    def append(item_type: str, payload: object, **fields: object) -> None:
-        asyncio.run(spool_writer.append([spool_item(item_type, payload, **fields)]))
-
-    return append
-
-
-@pytest.fixture
-def totals(database: Database) -> Callable[[], dict[tuple[str, str, str], int]]:
-    """Quantities of the first project's outcomes by (category, outcome, reason)."""
-
-    def read() -> dict[tuple[str, str, str], int]:
-        with database.read() as tx:
-            return dict(outcomes.totals(tx, 1, 0))
-
-    return read
 
 
 def event_id(number: int) -> str:
