@@ -71,6 +71,17 @@ class Collector:
                 scope.capture_exception(chained)
         self.client.flush(timeout=10)
 
+    def trace(self) -> None:
+        """Send a transaction with spans, of which one has a long text."""
+        with sentry_sdk.new_scope() as scope:
+            scope.set_client(self.client)
+            with sentry_sdk.start_transaction(op="http.server", name="/orders/{id}", source="route") as transaction:
+                query = sentry_sdk.start_span(op="db.query", name="SELECT " + "column, " * 60)
+                with query, sentry_sdk.start_span(op="db.connect", name="pool"):
+                    pass
+                transaction.set_status("internal_error")
+        self.client.flush(timeout=10)
+
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
@@ -94,7 +105,11 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     url = re.search(r"listening on (http://\S+)", greeting)[1]
     dsn = re.search(r"server key: (\S+)", greeting)[1]
     client = sentry_sdk.Client(
-        dsn, default_integrations=False, release="shop@2.14.0", in_app_include=["tests", "conftest"]
+        dsn,
+        traces_sample_rate=1.0,
+        default_integrations=False,
+        release="shop@2.14.0",
+        in_app_include=["tests", "conftest"],
     )
     yield Collector(url, data_dir, environment, client)
     client.close()
@@ -109,6 +124,7 @@ def filled(collector: Collector, browser: Browser) -> Collector:
     collector.send(LookupError(HOSTILE), domain="payment")
     collector.send(KeyError("a title without any place to break it: " + "x" * 300))
     collector.send(TimeoutError("the database did not answer"))
+    collector.trace()
     return collector
 
 

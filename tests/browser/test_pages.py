@@ -9,6 +9,16 @@ OpenPage = Callable[..., Page]
 
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+PAGES = (
+    "/alerts",
+    "/rules",
+    "/notifications",
+    "/silences",
+    "/projects",
+    "/projects/1/accounting",
+    "/projects/1/performance",
+    "/projects/1/performance?op=http.server&name=/orders/{id}",
+)
 both_sizes = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 
 CONTRASTS = """() => {
@@ -58,7 +68,7 @@ def test_every_page_fits_and_can_be_read(see: OpenPage, size: dict, colours: str
     for address in (
         f"{base}/issues",
         f"{base}/issues?q=nothing",
-        *(base + path for path in ("/alerts", "/rules", "/notifications", "/silences", "/projects")),
+        *(base + path for path in PAGES),
         *issues[:2],
         *incidents[:2],
     ):

@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.change import ChangeDetail
-from ukemi.collector.core.clock import DAY_US, HOUR_US
+from ukemi.collector.core.clock import DAY_US, HOUR_US, SECOND_US
 from ukemi.collector.store import bodies, schema
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.errors import NotFound
@@ -86,13 +86,14 @@ def get(tx: Tx, project_id: int, issue_id: str, now_us: int) -> IssueDetail:
     row = tx.execute(query).mappings().first()
     if row is None:
         raise NotFound("There is no such issue. Perhaps its events have outlived their retention.")
+    per_hour, per_day = _trends(tx, project_id, issue_id, now_us)
     return IssueDetail(
         issue=IssueRow(**{name: row[name] for name in IssueRow.__struct_fields__}),
         name=f"{row['slug'].upper()}-{row['number']}",
         project=row["project"],
         events=_recent(tx, project_id, issue_id),
-        per_hour=_trend(tx, project_id, issue_id, HOUR_US, HOURS, now_us),
-        per_day=_trend(tx, project_id, issue_id, DAY_US, DAYS, now_us),
+        per_hour=per_hour,
+        per_day=per_day,
         tags=_tags(tx, project_id, issue_id),
         activity=_activity(tx, project_id, issue_id),
         incidents=_incidents(tx, project_id, issue_id),
@@ -111,14 +112,14 @@ def event(tx: Tx, project_id: int, issue_id: str, event_id: str | None) -> Store
         return None
     here = sa.tuple_(c.received_us, c.id)
     this = sa.tuple_(sa.literal(row.received_us, sa.BigInteger), sa.literal(row.id, sa.LargeBinary))
-    older = tx.execute(
-        sa.select(c.id).where(*mine, here < this).order_by(c.received_us.desc(), c.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    newer = tx.execute(
-        sa.select(c.id).where(*mine, here > this).order_by(c.received_us, c.id).limit(1)
-    ).scalar_one_or_none()
+    older = sa.select(c.id).where(*mine, here < this).order_by(c.received_us.desc(), c.id.desc()).limit(1)
+    newer = sa.select(c.id).where(*mine, here > this).order_by(c.received_us, c.id).limit(1)
+    around = tx.execute(sa.select(older.scalar_subquery().label("older"), newer.scalar_subquery().label("newer"))).one()
     return StoredEvent(
-        _line(row), bodies.decompress(row.body), older.hex() if older else None, newer.hex() if newer else None
+        _line(row),
+        bodies.decompress(row.body),
+        around.older.hex() if around.older else None,
+        around.newer.hex() if around.newer else None,
     )
 
 
@@ -143,24 +144,26 @@ def _recent(tx: Tx, project_id: int, issue_id: str) -> list[EventLine]:
     return [_line(row) for row in tx.execute(query)]
 
 
-def _trend(tx: Tx, project_id: int, issue_id: str, width_us: int, count: int, now_us: int) -> list[int]:
+def _trends(tx: Tx, project_id: int, issue_id: str, now_us: int) -> tuple[list[int], list[int]]:
+    """Events of the last hours and of the last days, oldest first."""
     c = schema.rollup.c
-    first_us = now_us - now_us % width_us - (count - 1) * width_us
+    trends = {HOUR_US: [0] * HOURS, DAY_US: [0] * DAYS}
+    firsts_us = {
+        width_us: now_us - now_us % width_us - (len(trend) - 1) * width_us for width_us, trend in trends.items()
+    }
+    recent = [
+        sa.and_(c.width_s == width_us // SECOND_US, c.bucket_us >= first_us) for width_us, first_us in firsts_us.items()
+    ]
     query = (
-        sa.select(c.bucket_us, sa.func.sum(c.event_count).label("events"))
-        .where(
-            c.project_id == project_id,
-            c.issue_id == issue_id,
-            c.width_s == width_us // 1_000_000,
-            c.bucket_us >= first_us,
-        )
-        .group_by(c.bucket_us)
+        sa.select(c.width_s, c.bucket_us, sa.func.sum(c.event_count).label("events"))
+        .where(c.project_id == project_id, c.issue_id == issue_id, sa.or_(*recent))
+        .group_by(c.width_s, c.bucket_us)
     )
-    trend = [0] * count
     for row in tx.execute(query):
-        if (place := (row.bucket_us - first_us) // width_us) < count:
-            trend[place] += int(row.events)
-    return trend
+        width_us = row.width_s * SECOND_US
+        if (place := (row.bucket_us - firsts_us[width_us]) // width_us) < len(trends[width_us]):
+            trends[width_us][place] += int(row.events)
+    return trends[HOUR_US], trends[DAY_US]
 
 
 def _tags(tx: Tx, project_id: int, issue_id: str) -> dict[str, list[TagValue]]:

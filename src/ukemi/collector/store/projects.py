@@ -80,6 +80,17 @@ def list_projects(tx: Tx) -> list[Project]:
     return [Project(**row) for row in rows.mappings()]
 
 
+def get(tx: Tx, project_id: int) -> Project:
+    """
+    Raises:
+        NotFound: there is no such project.
+    """
+    row = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id == project_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return Project(**row)
+
+
 def change(
     tx: Tx,
     project_id: int,

@@ -20,13 +20,16 @@ from ukemi.collector.store.errors import NotFound
 from ukemi.collector.web.context import Web
 from ukemi.collector.web.pages import (
     account,
+    accounting,
     alerts,
+    attachment,
     error,
     event_status,
     incident,
     issue,
     issues,
     notifications,
+    performance,
     projects,
     sign_in,
     silences,
@@ -52,6 +55,13 @@ class HexId(StringConvertor):
     regex = "[0-9a-f]{1,32}"
 
 
+class HexId(StringConvertor):
+    """An id of 32 hex digits."""
+
+    regex = "[0-9a-f]{32}"
+
+
+register_url_convertor("hex", HexId())
 register_url_convertor("project", ProjectNumber())
 register_url_convertor("issue", HexId())
 register_url_convertor("incident", HexId())
@@ -103,6 +113,11 @@ def create_app(
         Route("/silences/{silence_id:silence}/end", silences.end, methods=["POST"]),
         *_page("/projects", projects.show),
         Route("/projects", projects.create, methods=["POST"]),
+        *_page("/projects/{project_id:project}/accounting", accounting.show),
+        *_page("/projects/{project_id:project}/performance", performance.show),
+        Route(
+            "/projects/{project_id:project}/events/{event_id:hex}/attachments/{attachment_id:hex}", attachment.download
+        ),
         Route("/api/{project_id:project}/ukemi/events/{event_id:str}/", event_status.show),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]

@@ -38,14 +38,13 @@ def test_a_name_that_is_missing_or_taken_is_refused_with_a_reason(
     assert names(owner) == ["Shop"]
 
 
-def test_what_became_of_everything_sent_is_shown(
+def test_a_project_that_sent_nothing_says_what_to_try(
     owner: TestClient, digest_event: Callable[..., str], make_failure: Callable[..., dict[str, object]]
 ) -> None:
     assert "Nothing has arrived" in owner.get("/projects").text
     digest_event(make_failure())
-    (shown,) = owner.get("/projects.json").json()["projects"]
-    assert shown["outcomes"] == [{"category": "error", "outcome": "accepted", "reason": "", "quantity": 1}]
-    assert "accepted" in owner.get("/projects").text
+    assert "Nothing has arrived" not in owner.get("/projects").text
+    assert "/projects/1/accounting" in owner.get("/projects").text
 
 
 def test_a_collector_without_projects_explains_them(owner: TestClient) -> None:

@@ -7,11 +7,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+from ukemi.collector.web.pages.accounting import AccountingPage
 from ukemi.collector.web.pages.alerts import AlertsPage
 from ukemi.collector.web.pages.incident import IncidentPage
 from ukemi.collector.web.pages.issue import IssuePage
 from ukemi.collector.web.pages.issues import IssuesPage
 from ukemi.collector.web.pages.notifications import NotificationsPage
+from ukemi.collector.web.pages.performance import PerformancePage
 from ukemi.collector.web.pages.projects import ProjectsPage
 from ukemi.collector.web.pages.rules import RulesPage
 from ukemi.collector.web.pages.silences import SilencesPage
@@ -33,6 +35,8 @@ TWINS = {
     "/notifications.json": NotificationsPage,
     "/silences.json": SilencesPage,
     "/projects.json": ProjectsPage,
+    "/projects/{project_id:project}/accounting.json": AccountingPage,
+    "/projects/{project_id:project}/performance.json": PerformancePage,
 }
 
 
@@ -56,6 +60,7 @@ def filled(template: str) -> str:
         "incident_id": "ab",
         "silence_id": "ab",
         "event_id": "0" * 32,
+        "attachment_id": "0" * 32,
         "token": "some-token",
         "file": "style.css",
     }
@@ -94,7 +99,7 @@ def test_every_page_has_a_json_twin_with_the_fields_of_its_struct(
     (incident,) = owner.get("/alerts.json").json()["incidents"]
     real = {f"{ISSUE}.json": f"{issue_path}.json", f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json"}
     for template, struct in TWINS.items():
-        answer = owner.get(real.get(template, template))
+        answer = owner.get(real.get(template, filled(template)))
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
         assert set(answer.json()) == set(struct.__struct_fields__)
@@ -116,6 +121,9 @@ def test_the_json_twin_of_an_error_is_json(owner: TestClient) -> None:
         "/issues/ab",
         "/projects/-1/issues/ab",
         "/projects/1/issues/%00",
+        "/projects/9/accounting",
+        "/projects/9/performance",
+        f"/projects/1/events/{'0' * 32}/attachments/{'0' * 32}",
         "/projects/1/issues/..%2f..%2fetc",
     ],
 )

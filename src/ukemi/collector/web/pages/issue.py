@@ -13,7 +13,9 @@ from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.grouping_v1 import Part
 from ukemi.collector.core.issue import Condition, Standing, Wish, note_of, read_wish
 from ukemi.collector.core.release import newest
-from ukemi.collector.store import issue_detail, issues, releases
+from ukemi.collector.store import attachments, feedback, issue_detail, issues, releases
+from ukemi.collector.store.attachments import AttachmentLine
+from ukemi.collector.store.feedback import FeedbackRow
 from ukemi.collector.store.incidents import Incident
 from ukemi.collector.store.issue_detail import Activity, EventLine, IssueDetail, StoredEvent, TagValue
 from ukemi.collector.store.issues import IssueRow
@@ -54,6 +56,17 @@ class ShownEvent(msgspec.Struct, frozen=True):
     """How many values were taken out by scrubbing."""
 
 
+class Feedback(msgspec.Struct, frozen=True):
+    """What a person who met the issue has to say."""
+
+    received_us: int
+    name: str
+    email: str
+    message: str
+    url: str
+    event_id: str | None
+
+
 class IssuePage(msgspec.Struct, frozen=True):
     """All that `issue.html` may see."""
 
@@ -73,6 +86,10 @@ class IssuePage(msgspec.Struct, frozen=True):
     tags: dict[str, list[TagValue]]
     activity: list[Activity]
     incidents: list[Incident]
+    feedback: list[Feedback]
+    """What people said about it, newest first."""
+    attachments: list[AttachmentLine]
+    """Of the event that is shown."""
 
 
 def show(request: Request) -> Response:
@@ -83,7 +100,9 @@ def show(request: Request) -> Response:
         event_id = wanted if re.fullmatch(r"[0-9a-f]{32}", wanted) else None
         stored = issue_detail.event(tx, project_id, issue_id, event_id)
         current = newest(releases.latest(tx, project_id))
-    return respond(request, "issue.html", _page(detail, stored, current.name if current else ""))
+        said = feedback.of_issue(tx, project_id, issue_id)
+        files = attachments.of_event(tx, project_id, stored.line.id) if stored else []
+    return respond(request, "issue.html", _page(detail, stored, current.name if current else "", said, files))
 
 
 async def set_status(request: Request) -> Response:
@@ -117,7 +136,13 @@ def wish_of(text: str) -> Wish:
     return wish
 
 
-def _page(detail: IssueDetail, stored: StoredEvent | None, current_release: str) -> IssuePage:
+def _page(
+    detail: IssueDetail,
+    stored: StoredEvent | None,
+    current_release: str,
+    said: list[FeedbackRow],
+    files: list[AttachmentLine],
+) -> IssuePage:
     issue = detail.issue
     condition = msgspec.json.decode(issue.condition, type=Condition)
     standing = Standing(issue.status, condition, issue.event_count, issue.user_count)
@@ -136,6 +161,13 @@ def _page(detail: IssueDetail, stored: StoredEvent | None, current_release: str)
         tags=detail.tags,
         activity=detail.activity,
         incidents=detail.incidents,
+        feedback=[
+            Feedback(
+                row.received_us, row.name, row.email, row.message, row.url, row.event_id.hex() if row.event_id else None
+            )
+            for row in said
+        ],
+        attachments=files,
     )
 
 

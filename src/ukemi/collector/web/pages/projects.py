@@ -1,4 +1,4 @@
-"""Projects: their DSNs, and the account of what became of everything they sent."""
+"""Projects: their DSNs, and the way to what became of everything they sent."""
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -19,18 +19,11 @@ class ShownKey(msgspec.Struct, frozen=True):
     dsn: str
 
 
-class OutcomeLine(msgspec.Struct, frozen=True):
-    category: str
-    outcome: str
-    reason: str
-    quantity: int
-
-
 class ShownProject(msgspec.Struct, frozen=True):
     project: projects.Project
     keys: list[ShownKey]
-    outcomes: list[OutcomeLine]
-    """Of the last 24 hours."""
+    has_sent: bool
+    """Whether anything arrived in the last 24 hours."""
 
 
 class ProjectsPage(msgspec.Struct, frozen=True):
@@ -86,10 +79,7 @@ def _page(request: Request) -> ProjectsPage:
                     for key in keys
                     if key.project_id == project.id
                 ],
-                [
-                    OutcomeLine(*key, quantity)
-                    for key, quantity in sorted(outcomes.totals(tx, project.id, web.clock.now_us() - DAY_US).items())
-                ],
+                bool(outcomes.totals(tx, project.id, web.clock.now_us() - DAY_US)),
             )
             for project in projects.list_projects(tx)
         ]
