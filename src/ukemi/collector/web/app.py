@@ -55,13 +55,13 @@ class HexId(StringConvertor):
     regex = "[0-9a-f]{1,32}"
 
 
-class HexId(StringConvertor):
-    """An id of 32 hex digits."""
+class EventId(StringConvertor):
+    """32 hex digits, of an event or of something that came with it."""
 
     regex = "[0-9a-f]{32}"
 
 
-register_url_convertor("hex", HexId())
+register_url_convertor("event", EventId())
 register_url_convertor("project", ProjectNumber())
 register_url_convertor("issue", HexId())
 register_url_convertor("incident", HexId())
@@ -116,7 +116,8 @@ def create_app(
         *_page("/projects/{project_id:project}/accounting", accounting.show),
         *_page("/projects/{project_id:project}/performance", performance.show),
         Route(
-            "/projects/{project_id:project}/events/{event_id:hex}/attachments/{attachment_id:hex}", attachment.download
+            "/projects/{project_id:project}/events/{event_id:event}/attachments/{attachment_id:event}",
+            attachment.download,
         ),
         Route("/api/{project_id:project}/ukemi/events/{event_id:str}/", event_status.show),
         Mount("/static", StaticFiles(directory=_STATIC)),
