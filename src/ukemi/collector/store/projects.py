@@ -127,17 +127,6 @@ def change(
     return Project(**row)
 
 
-def get(tx: Tx, project_id: int) -> Project:
-    """
-    Raises:
-        NotFound: there is no such project.
-    """
-    row = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id == project_id)).mappings().first()
-    if row is None:
-        raise NotFound(f"There is no project {project_id}.")
-    return Project(**row)
-
-
 def own(tx: Tx) -> list[Project]:
     """The project that stands for ukemi itself, once there was something to say about it."""
     rows = tx.execute(sa.select(*_PROJECT).where(schema.project.c.id == OWN))
