@@ -43,14 +43,17 @@ soak: $(VENV)/.installed assets/.built  ## the slow proofs: kills, full disks, h
 	@$(BIN)/python -m pytest -n 4 --dist loadfile -p no:cacheprovider --hypothesis-profile=new --timeout=1800 tests/unit
 	@$(BIN)/python -m pytest -m soak -o addopts="--import-mode=importlib -s" tests/soak $(ARGS)
 
-docs: $(VENV)/.installed  ## check the documentation: links, snippets, settings, commands
-	@$(BIN)/python -m pytest tests/docs $(ARGS)
+docs: $(VENV)/.installed  ## build the documentation as a site in build/docs, strictly: a broken link is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b dirhtml docs build/docs $(ARGS)
+	@echo "build/docs/index.html"
 
 lock:  ## renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command "make lock" \
 	    --extra collector --extra postgres --group dev pyproject.toml -o requirements/dev.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command "make lock" \
 	    --extra collector --extra postgres pyproject.toml -o requirements/collector.txt
+	@cd backend && uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	    --constraint ../requirements/dev.txt requirements.in -o requirements.txt
 
 clean:  ## remove what the chores made
 	@rm -rf $(VENV) .demo .chromium assets/.built assets/node_modules dist build
