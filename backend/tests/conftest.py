@@ -207,9 +207,11 @@ class Collector:
             if "listening on" in line:
                 break
         self.dsn = re.search(r"server key: (\S+)", greeting)[1]
-        sign_in = re.search(r"Sign in .*: (\S+)", greeting)[1]
-        self.web = httpx.Client(base_url=sign_in.split("/sign-in")[0], follow_redirects=True, timeout=60)
-        self.web.post(sign_in).raise_for_status()
+        self._link = re.search(r"Sign in .*: (\S+)", greeting)[1]
+        self.web = httpx.Client(base_url=self._link.split("/sign-in")[0], follow_redirects=True, timeout=60)
+
+    def sign_in(self) -> None:
+        self.web.post(self._link).raise_for_status()
 
     def issues(self) -> list[dict[str, Any]]:
         return self.web.get("/issues.json").json()["issues"]
@@ -227,8 +229,11 @@ class Collector:
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
     collector = Collector(tmp_path / "collector")
-    yield collector
-    collector.stop()
+    try:
+        collector.sign_in()
+        yield collector
+    finally:
+        collector.stop()
 
 
 @pytest.fixture
