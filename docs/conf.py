@@ -15,9 +15,9 @@ highlight_language = "none"
 
 _KINDS = {
     "Tutorial": ["tutorial/*"],
-    "How-to": ["observability/*", "how-to/*"],
-    "Reference": ["reference/*"],
-    "Explanation": ["explanation/*", "mission-status"],
+    "How-to": ["how-to/*"],
+    "Reference": ["reference/*", "reference/conditions/*"],
+    "Explanation": ["explanation/*"],
 }
 
 

@@ -1,5 +1,6 @@
 """The backend behind a real socket with a transport that remembers; where a test asks for them, PostgreSQL and a real collector."""
 
+import json
 import re
 import socket
 import subprocess
@@ -39,7 +40,7 @@ class Sent(Transport):
     @classmethod
     def items(cls, kind: str) -> list[dict[str, Any]]:
         items = [item for envelope in cls.envelopes for item in envelope.items if item.type == kind]
-        return [item.payload.json for item in items if item.payload.json is not None]
+        return [json.loads(item.get_bytes()) for item in items]
 
     @classmethod
     def events(cls) -> list[dict[str, Any]]:

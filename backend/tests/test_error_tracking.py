@@ -280,8 +280,8 @@ class TestSampling:
         init_sentry()
         with start_transaction("/api/payments", "http.server"), start_span("db.query", "Fetch customer"):
             pass
-        [item] = [item for envelope in sent.envelopes for item in envelope.items if item.type == "transaction"]
-        assert [span["description"] for span in item.payload.json["spans"]] == ["Fetch customer"]
+        [transaction] = sent.items("transaction")
+        assert [span["description"] for span in transaction["spans"]] == ["Fetch customer"]
 
 
 class TestMiddleware:
