@@ -21,7 +21,7 @@ from ukemi.collector.core.observation import TICK_US, Observation
 from ukemi.collector.core.rule import Severity, name_of, severity_of
 
 WARM_UP_US = DAY_US
-"""Judging begins so long before the time that is asked for, so that what was open then is known."""
+"""Judging begins so long before the time that is asked for, so that it is known what was open then."""
 ServiceKey = tuple[int, str]
 IssueKey = tuple[int, str]
 
@@ -77,14 +77,16 @@ def backtest(
     since_us: int,
     until_us: int,
     listener: Callable[[int, Judgement], None] | None = None,
+    warm_up_us: int = WARM_UP_US,
 ) -> list[WouldBe]:
     """
     The incidents that rules open in a time, with those that were open when it began; the oldest first.
 
     Args:
         listener: hears of every evaluation of that time.
+        warm_up_us: judging begins so long before; what was open for longer seems to have opened then.
     """
-    begin_us = max(since_us - WARM_UP_US, history.begin_us() - TICK_US)
+    begin_us = max(since_us - warm_up_us, history.begin_us() - TICK_US)
     begin_us -= begin_us % TICK_US
     judge = Judge(watched, {})
     judge.services = history.services_at(begin_us)

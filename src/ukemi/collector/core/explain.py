@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from ukemi.collector.core.backtest import History, WouldBe, backtest
+from ukemi.collector.core.clock import HOUR_US
 from ukemi.collector.core.evaluate import Status, Transition, why_not
 from ukemi.collector.core.gather import Labels
 from ukemi.collector.core.judge import Instance, Judgement, Watched
@@ -20,6 +21,7 @@ from ukemi.collector.core.rule import EventCondition
 SHOWN: Final = 12
 """Evaluations shown of each instance."""
 _SAME: Final = 2
+WARM_UP_US: Final = HOUR_US
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def explain(watched: Sequence[Watched], history: History, since_us: int, until_u
             own = one.measured[0]
             explained.points.append(Point(at_us, own.value, own.threshold, own.sample))
 
-    for incident in backtest(watched, history, since_us, until_us, hear):
+    for incident in backtest(watched, history, since_us, until_us, hear, WARM_UP_US):
         instance = Instance(incident.project_id, incident.rule, incident.labels)
         if instance in found:
             found[instance].incidents.append(incident)

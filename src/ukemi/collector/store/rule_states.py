@@ -58,10 +58,12 @@ def put(
         tx.execute(sa.insert(schema.evaluation), [key | evaluation])
 
 
-def firing(tx: Tx, rule: str) -> int:
-    """How many instances of a rule have an open incident."""
+def firing(tx: Tx, rule: str, project_id: int | None = None) -> int:
+    """How many instances of a rule have an open incident, in one project or in all."""
     c = schema.rule_state.c
     query = sa.select(sa.func.count()).where(c.rule == rule, c.state.in_(["firing", "recovering"]))
+    if project_id is not None:
+        query = query.where(c.project_id == project_id)
     return int(tx.execute(query).scalar_one())
 
 

@@ -35,6 +35,9 @@ from ukemi.collector.web.pages import (
     silences,
 )
 from ukemi.collector.web.pages import (
+    rule as rule_page,
+)
+from ukemi.collector.web.pages import (
     rules as rules_page,
 )
 from ukemi.collector.web.security import SameOriginOnly, SecurityHeaders, SignedIn, SmallBodies
@@ -107,6 +110,10 @@ def create_app(
         Route(f"{incident_path}/resolve", incident.resolve, methods=["POST"]),
         Route(f"{incident_path}/reopen", incident.reopen, methods=["POST"]),
         *_page("/rules", rules_page.show),
+        *_page("/rule", rule_page.show),
+        Route("/rules/new", rule_page.new, methods=["GET"]),
+        Route("/rules/new", rule_page.save, methods=["POST"]),
+        Route("/rules/delete", rule_page.delete, methods=["POST"]),
         *_page("/notifications", notifications.show),
         *_page("/silences", silences.show),
         Route("/silences", silences.create, methods=["POST"]),

@@ -15,6 +15,7 @@ from ukemi.collector.web.pages.issues import IssuesPage
 from ukemi.collector.web.pages.notifications import NotificationsPage
 from ukemi.collector.web.pages.performance import PerformancePage
 from ukemi.collector.web.pages.projects import ProjectsPage
+from ukemi.collector.web.pages.rule import RulePage
 from ukemi.collector.web.pages.rules import RulesPage
 from ukemi.collector.web.pages.silences import SilencesPage
 
@@ -32,6 +33,7 @@ TWINS = {
     "/alerts.json": AlertsPage,
     f"{INCIDENT}.json": IncidentPage,
     "/rules.json": RulesPage,
+    "/rule.json": RulePage,
     "/notifications.json": NotificationsPage,
     "/silences.json": SilencesPage,
     "/projects.json": ProjectsPage,
@@ -97,7 +99,7 @@ def test_every_page_has_a_json_twin_with_the_fields_of_its_struct(
 ) -> None:
     assert {path for method, path in routes_of(app) if method == "GET" and path.endswith(".json")} == set(TWINS)
     (incident,) = owner.get("/alerts.json").json()["incidents"]
-    real = {f"{ISSUE}.json": f"{issue_path}.json", f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json"}
+    real = {"/rule.json": "/rule.json?name=slow", f"{ISSUE}.json": f"{issue_path}.json", f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json"}
     for template, struct in TWINS.items():
         answer = owner.get(real.get(template, filled(template)))
         assert answer.status_code == 200
