@@ -56,6 +56,8 @@ def render(content: Content, routing_key: str, dedup_key: str, action: Action) -
             details["blast radius"] = cut("; ".join(reach(content.blast_radius)), 2000)
         for number, line in enumerate(content.lines, 1):
             details[str(number)] = cut(one_line(line.text), 500)
+        title = one_line(content.title) or "An incident without a title"  # an empty summary is refused
+        summary = title if content.reason is Reason.OPENED else headline(content)
         is_test = content.reason is Reason.TEST
         links = [("Open in ukemi", content.link), *([("Likely cause", content.cause.link)] if content.cause else [])]
         event |= {
@@ -63,15 +65,13 @@ def render(content: Content, routing_key: str, dedup_key: str, action: Action) -
             "client_url": content.link,
             "links": [{"href": link, "text": text} for text, link in links if link.startswith(("http://", "https://"))],
             "payload": {
-                "summary": cut(
-                    headline(content) if content.reason is not Reason.OPENED else one_line(content.title), 1024
-                ),
-                "source": content.project,
+                "summary": cut(summary, 1024),
+                "source": cut(one_line(content.project), 255) or "ukemi",  # an empty one is refused
                 "severity": "info" if is_test else _SEVERITIES[content.severity],
                 "timestamp": iso(content.opened_us),
-                "component": cut(content.culprit, 255) or content.project,
-                "group": content.environment or "all",
-                "class": content.rule,
+                "component": cut(content.culprit, 255) or cut(content.project, 255),
+                "group": cut(content.environment, 255) or "all",
+                "class": cut(content.rule, 255),
                 "custom_details": details,
             },
         }
