@@ -99,7 +99,11 @@ def test_every_page_has_a_json_twin_with_the_fields_of_its_struct(
 ) -> None:
     assert {path for method, path in routes_of(app) if method == "GET" and path.endswith(".json")} == set(TWINS)
     (incident,) = owner.get("/alerts.json").json()["incidents"]
-    real = {"/rule.json": "/rule.json?name=slow", f"{ISSUE}.json": f"{issue_path}.json", f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json"}
+    real = {
+        "/rule.json": "/rule.json?name=slow",
+        f"{ISSUE}.json": f"{issue_path}.json",
+        f"{INCIDENT}.json": f"/projects/1/incidents/{incident['id']}.json",
+    }
     for template, struct in TWINS.items():
         answer = owner.get(real.get(template, filled(template)))
         assert answer.status_code == 200
