@@ -49,7 +49,7 @@ _STATIC = Path(__file__).parent / "static"
 class ProjectNumber(IntegerConvertor):
     """A number that fits every database; a larger one is no page, where it would break one."""
 
-    regex = "[1-9][0-9]{0,8}"
+    regex = "0|[1-9][0-9]{0,8}"  # 0 is ukemi itself
 
 
 class HexId(StringConvertor):
