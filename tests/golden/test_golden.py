@@ -12,6 +12,7 @@ import pytest
 
 from ukemi.collector.core.fingerprint import fingerprint
 from ukemi.collector.core.issue import culprit, title
+from ukemi.privacy import DEFAULT_RULES, scrub
 from ukemi.protocol.envelope import Envelope, parse_envelope
 from ukemi.protocol.event import Event, decode_event, read_event
 
@@ -48,6 +49,9 @@ GOLDEN = {
         SCRIPT,
         [False],
         "a2eeb8d11ee6312840b30ab260666835",
+    ),
+    "cli-3.8.0-send-event": Expected(
+        "Hello world", "", "app@1.0.0", [], [], [], "49826763d0736a0b5d4b43dc43e006b3", level="error", user="id:42"
     ),
     "node-11.12.0-attachment": Expected(
         "Error: att",
@@ -167,3 +171,14 @@ def test_what_a_real_sdk_sent_has_no_defects(name):
 
 def test_every_recording_is_expected_to_become_something():
     assert sorted(GOLDEN) == sorted(path.stem for path in FOLDER.glob("*.envelope"))
+
+
+def test_the_environment_that_sentry_cli_sends_along_is_scrubbed():
+    """It holds the tokens of whoever ran it."""
+    _, event = recorded("cli-3.8.0-send-event")
+    assert event.extra["environ"]["DB_PASSWORD"] == "hunter2"
+
+    environ = scrub(event.extra, DEFAULT_RULES).tree["environ"]
+
+    assert environ["DB_PASSWORD"] == "[Filtered]"
+    assert environ["PATH"] == "/usr/bin:/bin"

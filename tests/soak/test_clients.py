@@ -12,11 +12,15 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import venv
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
@@ -30,6 +34,7 @@ from ukemi.privacy import DEFAULT_RULES, scrub
 from ukemi.protocol.envelope import Item
 from ukemi.protocol.event import decode_event
 from ukemi.protocol.quantities import quantities
+from ukemi.protocol.session import ENDINGS
 from ukemi.protocol.transaction import read_spans
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,12 +48,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 PYTHON = """
 import sys, sentry_sdk
-from sentry_sdk.scope import Scope
 sentry_sdk.init(sys.argv[1], release="app@1.0.0", environment="prod", traces_sample_rate=1.0, send_default_pii=True)
-try:
-    sentry_sdk.api.start_session() if hasattr(sentry_sdk.api, "start_session") else sentry_sdk.Hub.current.start_session()
-except AttributeError:
-    pass
 with sentry_sdk.start_transaction(op="task", name="nightly", source="task"):
     with sentry_sdk.start_span(op="db"):
         try:
@@ -57,8 +57,7 @@ with sentry_sdk.start_transaction(op="task", name="nightly", source="task"):
         except KeyError:
             sentry_sdk.capture_exception()
 sentry_sdk.capture_message("hello", level="warning")
-scope = sentry_sdk.get_isolation_scope() if hasattr(sentry_sdk, "get_isolation_scope") else Scope()
-with sentry_sdk.push_scope() if not hasattr(sentry_sdk, "new_scope") else sentry_sdk.new_scope() as scope:
+with sentry_sdk.new_scope() as scope:
     scope.add_attachment(bytes=b"line 1\\nline 2", filename="app.log")
     sentry_sdk.capture_message("with a file")
 sentry_sdk.flush(10)
@@ -77,7 +76,7 @@ Sentry.logger.info("a line");
 Sentry.captureCheckIn({ monitorSlug: "nightly", status: "ok" });
 await Sentry.close(10000);
 """
-PAGE = """<!doctype html><meta charset="utf-8"><title>page</title><script src="/bundle.js"></script>"""
+PAGE = """<!doctype html><meta charset="utf-8"><title>page</title><body><script src="/bundle.js"></script>"""
 BROWSER = """
 import * as Sentry from "@sentry/browser";
 Sentry.init({ dsn: new URLSearchParams(location.search).get("dsn"), release: "web@1.0.0", environment: "prod",
@@ -204,9 +203,12 @@ def check_rest(collector: Collector, recorder: Recorder) -> None:
     assert len(collector.rows(schema.feedback)) == sent["feedback"]
     files = {item.payload for _, item in items_of(recorder) if item.header.type == "attachment"}
     assert {bodies.decompress(row.body) for row in collector.rows(schema.attachment)} == files
-    inits = sum(json.loads(i.payload).get("init", False) for _, i in items_of(recorder) if i.header.type == "session")
-    started = sum(row.started for row in collector.rows(schema.session_count) if row.width_s == 60)
-    assert started >= inits
+    payloads = [(item.header.type, item.payload) for _, item in items_of(recorder)]
+    individual = [json.loads(payload) for kind, payload in payloads if kind == "session"]
+    sums = [bucket for kind, payload in payloads if kind == "sessions" for bucket in json.loads(payload)["aggregates"]]
+    sessions = len({one["sid"] for one in individual if one["init"]})
+    sessions += sum(bucket.get(ending, 0) for bucket in sums for ending in ENDINGS)
+    assert sum(row.started for row in collector.rows(schema.session_count) if row.width_s == 60) == sessions
 
 
 @pytest.mark.parametrize("version", ["sentry-sdk", "sentry-sdk==2.8.0"])
@@ -242,25 +244,33 @@ def test_node(collector: Collector, recorder: Recorder, npm_folder: Path) -> Non
     assert collector.totals()["log_item", "not_kept", "log"] >= 1
 
 
-def test_browser(collector: Collector, recorder: Recorder, tmp_path: Path) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    """Where a page of its own origin is served from; its files lie in `tmp_path`/site."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text(PAGE)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_browser(collector: Collector, recorder: Recorder, tmp_path: Path, site: str) -> None:
     modules = ROOT / "assets" / "node_modules"
     source = tmp_path / "page.js"
     source.write_text(BROWSER)
-    bundle = [modules / ".bin" / "esbuild", source, "--bundle", f"--outfile={tmp_path / 'bundle.js'}"]
+    bundle = [modules / ".bin" / "esbuild", source, "--bundle", f"--outfile={tmp_path / 'site' / 'bundle.js'}"]
     subprocess.run(bundle, check=True, capture_output=True, env=node_environment() | {"NODE_PATH": str(modules)})
     command = [*UKEMI, "key", "create", "1", "--kind", "browser", "--json", "--data-dir", collector.data_dir]
     dsn = json.loads(subprocess.check_output(command, text=True))["dsn"]
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         page = chromium.new_page()
-
-        def serve(route: object) -> None:
-            is_script = route.request.url.endswith("bundle.js")
-            body = (tmp_path / "bundle.js").read_text() if is_script else PAGE
-            route.fulfill(body=body, content_type="text/javascript" if is_script else "text/html")
-
-        page.route("http://page.test/**", serve)
-        page.goto(f"http://page.test/?dsn={recorder.dsn(dsn)}")
+        page.goto(f"{site}/?{urlencode({'dsn': recorder.dsn(dsn)})}")
         page.wait_for_function("document.title === 'done'", timeout=30_000)
         page.goto("about:blank")
         page.wait_for_timeout(1000)
