@@ -30,7 +30,7 @@ WRITTEN: dict[str, Callable[[str], Any]] = {
     "ini": lambda s: f"[client]\nuser=root\npassword={s}\n",
     "ini colon": lambda s: f"[client]\npassword : {s}\n",
     "properties": lambda s: f"spring.datasource.password={s}\nspring.datasource.url=jdbc:h2:mem",
-    "npmrc": lambda s: f"//registry.npmjs.org/:_authToken={s}\nregistry=https://registry.npmjs.org/",
+    "npmrc": lambda s: f"//npm.example.org/:_authToken={s}\nregistry=https://npm.example.org/",
     "npmrc pw": lambda s: f"//npm.example.org/:_password={s}",
     "pypirc": lambda s: f"[pypi]\nusername = __token__\npassword = {s}\n",
     "netrc": lambda s: f"machine api.example.org login bob password {s}",
