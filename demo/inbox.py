@@ -1,5 +1,5 @@
 """
-The inbox: one local server that plays Slack, PagerDuty and a webhook receiver, and a page that lists what they got.
+The inbox: one local server that plays Slack, PagerDuty, a mailbox and a webhook receiver, and a page that lists what they got.
 
 It checks what the real ones check: Slack's message must have text, PagerDuty's event a routing key and an action, the
 webhook a valid signature of Standard Webhooks.
@@ -7,6 +7,7 @@ webhook a valid signature of Standard Webhooks.
 
 import time
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from html import escape
 from typing import Any
 
@@ -21,20 +22,20 @@ ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 
 
 class Received(BaseModel):
-    """One message that arrived, in the words that all three have."""
+    """One message that arrived, in the words that all of them have."""
 
     at_s: float
     """Seconds since the epoch."""
     channel: str
-    """slack | pagerduty | webhook"""
+    """slack | pagerduty | email | webhook"""
     state: str
-    """opened | closed"""
+    """opened | upgraded | closed"""
     title: str
     detail: str
     rule: str
     """"" where the channel is not told: PagerDuty's resolve names only the dedup key."""
     key: str
-    """PagerDuty's dedup key or the webhook's incident; "" for Slack."""
+    """PagerDuty's dedup key, the webhook's incident, the thread of an e-mail; "" for Slack."""
 
 
 class Inbox:
@@ -49,9 +50,9 @@ class Inbox:
         blocks = message.get("blocks", [])
         section = next((b["text"]["text"] for b in blocks if b["type"] == "section"), "")
         context = next((b["elements"][0]["text"] for b in blocks if b["type"] == "context"), "")
-        state = "closed" if message["text"].startswith("✅") else "opened"
         # The edge of the row has the colour that Slack shows as a sign before the text.
         title = _plain(message["text"]).partition(" ")[2]
+        state = _state(title)
         self._keep("slack", state, title, _plain(section), context.split(" · ")[0], "")
         return Response("ok")
 
@@ -62,9 +63,10 @@ class Inbox:
         payload = event.get("payload", {})
         key = event.get("dedup_key", "")
         opened = next((one for one in self.received if one.channel == "pagerduty" and one.key == key), None)
+        state = "closed" if event["event_action"] == "resolve" else "upgraded" if opened else "opened"
         self._keep(
             "pagerduty",
-            "opened" if event["event_action"] == "trigger" else "closed",
+            state,
             payload.get("summary") or (opened.title if opened else ""),
             payload.get("custom_details", {}).get("because", ""),
             payload.get("class") or (opened.rule if opened else ""),
@@ -81,6 +83,14 @@ class Inbox:
         state = body["type"].removeprefix("incident.")
         self._keep("webhook", state, data["title"], data["because"], data["rule"], data["incident"])
         return Response(status_code=204)
+
+    def email(self, message: EmailMessage) -> None:
+        body = message.get_body(("plain",))
+        text = body.get_content() if body else ""
+        title = str(message["Subject"]).removeprefix("Re: ").partition("] ")[2] or str(message["Subject"])
+        rule = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("Rule:")), "")
+        thread = str(message["References"] or message["Message-ID"]).split()[0]
+        self._keep("email", _state(title), title, text, rule, thread)
 
     async def list(self, _request: Request) -> Response:
         return JSONResponse([one.model_dump() for one in self.received])
@@ -106,6 +116,14 @@ def create_app(inbox: Inbox) -> Starlette:
             Route("/webhook", inbox.webhook, methods=["POST"]),
         ]
     )
+
+
+def _state(headline: str) -> str:
+    """What a headline tells: `now critical: …`, `resolved: …`, `critical: …`."""
+    word = headline.partition(":")[0].split(",")[0].strip()
+    if word == "resolved":
+        return "closed"
+    return "upgraded" if word.startswith("now ") else "opened" if word in ("warning", "high", "critical") else word
 
 
 def _plain(text: str) -> str:
@@ -137,12 +155,12 @@ h1 { font-size: 1.4rem; margin: 0; } header p { color: var(--dim); margin: .2rem
 ul { list-style: none; margin: 0; padding: 0; background: light-dark(#fff, #1d2024); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 li { display: grid; grid-template-columns: 74px 92px minmax(0, 1fr); gap: .3rem .9rem; padding: .7rem 1rem; border-left: 4px solid transparent; align-items: baseline; }
 li + li { border-top: 1px solid var(--line); }
-li.opened { border-left-color: light-dark(#b3261e, #ff8077); } li.closed { border-left-color: light-dark(#23703b, #7dcf93); }
+li.opened, li.upgraded { border-left-color: light-dark(#b3261e, #ff8077); } li.closed { border-left-color: light-dark(#23703b, #7dcf93); }
 time { font: .82rem ui-monospace, monospace; color: var(--dim); } p { margin: .1rem 0; color: var(--dim); } strong { font-weight: 600; overflow-wrap: anywhere; } p { overflow-wrap: anywhere; }
 small { color: var(--dim); } .channel { font-size: .8rem; font-weight: 600; padding: .05rem .55rem; border-radius: 99px; text-align: center; border: 1px solid var(--line); }
-.slack { color: light-dark(#611f69, #d6a5dc); } .pagerduty { color: light-dark(#04691f, #7dcf93); } .webhook { color: light-dark(#1c5d99, #7fb8ee); }
+.slack { color: light-dark(#611f69, #d6a5dc); } .pagerduty { color: light-dark(#04691f, #7dcf93); } .email { color: light-dark(#855300, #f0b350); } .webhook { color: light-dark(#1c5d99, #7fb8ee); }
 @media (max-width: 560px) { main { padding: .9rem; } li { grid-template-columns: auto 1fr; } li > div { grid-column: 1 / -1; } .channel { justify-self: start; } }
 </style></head>
-<body><main><header><h1>Inbox</h1><p>What Slack, PagerDuty and the webhook would have received, newest first.</p></header>
+<body><main><header><h1>Inbox</h1><p>What Slack, PagerDuty, the mailbox and the webhook would have received, newest first.</p></header>
 <ul><!-- rows --></ul></main></body></html>
 """

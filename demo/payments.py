@@ -1,8 +1,9 @@
 """
 A stand-in for Stripe's API, as far as the backend uses it, for Stripe's own library to talk to.
 
-The payment methods are those of Stripe's documented test cards. `POST /_mode/{ok|fail|slow}` makes the whole service fail, or
-answer later than anybody waits.
+Two payment methods are those of Stripe's documented test cards; two are of banks that make the service fail, or answer late:
+as late as `POST /_delay/{milliseconds}` says. `POST /_mode/{ok|fail|slow}` makes the whole service fail, or answer later than
+anybody waits.
 """
 
 import asyncio
@@ -16,7 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+GOOD = "pm_card_visa"
 DECLINED = "pm_card_visa_chargeDeclined"
+BANK_DOWN = "pm_bank_down"
+BANK_LATE = "pm_bank_late"
 SLOW_S = 30.0
 
 
@@ -25,6 +29,7 @@ class PaymentService:
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.delay_s = 0.0
         self._numbers = itertools.count(1)
         self._method_of: dict[str, str] = {}
 
@@ -65,7 +70,9 @@ class PaymentService:
         """The answer of a service that is out of order, or of the bank of a declined card."""
         if self.mode == "slow":
             await asyncio.sleep(SLOW_S)
-        if self.mode != "ok":
+        if method == BANK_LATE:
+            await asyncio.sleep(self.delay_s)
+        if self.mode != "ok" or method == BANK_DOWN:
             return _error(500, "api_error", "The service is out of order.")
         if method == DECLINED:
             return _error(402, "card_error", "Your card was declined.", code="card_declined")
@@ -75,6 +82,10 @@ class PaymentService:
         self.mode = request.path_params["mode"]
         return JSONResponse({"mode": self.mode})
 
+    async def set_delay(self, request: Request) -> Response:
+        self.delay_s = request.path_params["delay_ms"] / 1000
+        return JSONResponse({"delay_s": self.delay_s})
+
 
 async def _form(request: Request) -> dict[str, str]:
     return dict(parse_qsl((await request.body()).decode()))
@@ -82,7 +93,8 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _error(status: int, kind: str, message: str, **more: Any) -> Response:
     body = json.dumps({"error": {"type": kind, "message": message, **more}})
-    return Response(body, status, media_type="application/json")
+    # Stripe's library would try again twice, with pauses, and make a failing payment a slow one as well.
+    return Response(body, status, {"Stripe-Should-Retry": "false"}, media_type="application/json")
 
 
 def create_app() -> Starlette:
@@ -96,5 +108,6 @@ def create_app() -> Starlette:
             Route("/v1/payment_intents", service.payment_intent, methods=["POST"]),
             Route("/v1/refunds", service.refund, methods=["POST"]),
             Route("/_mode/{mode}", service.set_mode, methods=["POST"]),
+            Route("/_delay/{delay_ms:int}", service.set_delay, methods=["POST"]),
         ]
     )

@@ -18,17 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import uvicorn
 
 from demo import inbox as inbox_module
 from demo import payments
 from demo.inbox import ROUTING_KEY, Inbox
+from demo.mail import open_mailbox
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.core.rule import scaled
 
 ROOT = Path(__file__).parent.parent
 FASTER = 30
-"""Statistical windows of the rules are divided by this, for nobody wants to watch a demo for half an hour."""
+"""The windows of the rules are divided by this, for nobody wants to watch a demo for half an hour."""
 WORKERS = 2
 PORTS = {"collector": 8790, "backend": 8791, "payments": 8792, "inbox": 8793}
 
@@ -58,10 +60,12 @@ def running(folder: Path, *, fixed_ports: bool) -> Iterator[Stack]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
+    inbox = Inbox(secret)
     servers = [
         _serve(payments.create_app(), _port("payments", fixed=fixed_ports)),
-        _serve(inbox_module.create_app(Inbox(secret)), _port("inbox", fixed=fixed_ports)),
+        _serve(inbox_module.create_app(inbox), _port("inbox", fixed=fixed_ports)),
     ]
+    mail = open_mailbox(inbox.email, _port("mail", fixed=False))
     payments_url, inbox_url = (f"http://127.0.0.1:{server.config.port}" for server in servers)
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -74,6 +78,9 @@ def running(folder: Path, *, fixed_ports: bool) -> Iterator[Stack]:
             "UKEMI_PAGERDUTY_ROUTING_KEY": ROUTING_KEY,
             "UKEMI_WEBHOOK_URL": f"{inbox_url}/webhook",
             "UKEMI_WEBHOOK_SECRET": secret,
+            "UKEMI_SMTP_URL": f"smtp://127.0.0.1:{mail.port}?tls=none",
+            "UKEMI_EMAIL_TO": "team@example.org",
+            "UKEMI_EMAIL_FROM": "ukemi@example.org",
             "UKEMI_OUTGOING_ALLOW": '["127.0.0.0/8"]',
         }
         collector, greeting = _start_collector(folder, environment, _port("collector", fixed=fixed_ports), processes)
@@ -92,6 +99,7 @@ def running(folder: Path, *, fixed_ports: bool) -> Iterator[Stack]:
                 process.stdout.close()
         for server in servers:
             server.should_exit = True
+        mail.stop()
 
 
 def _environment() -> dict[str, str]:
@@ -102,9 +110,7 @@ def _environment() -> dict[str, str]:
 
 def _write_rules(folder: Path) -> Path:
     rules = rules_file.load(None)
-    faster = rules_file.RuleSet(
-        rules.version, rules.severities, rules.channels, [scaled(rule, FASTER) for rule in rules.rules]
-    )
+    faster = msgspec.structs.replace(rules, rules=[scaled(rule, FASTER) for rule in rules.rules])
     path = folder / "rules.toml"
     path.write_text(rules_file.write(faster), "utf-8")
     return path
@@ -143,7 +149,7 @@ def _start_backend(
         "SENTRY_DSN": dsns["server"],
         "SENTRY_BROWSER_DSN": dsns["browser"],
         "STRIPE_API_BASE": payments_url,
-        "STRIPE_TIMEOUT_S": "2",
+        "STRIPE_TIMEOUT_S": "8",
     }
     command = [sys.executable, "-m", "uvicorn", "backend.app:app", "--port", str(port), "--workers", str(WORKERS)]
     log_path = folder / "backend.log"
