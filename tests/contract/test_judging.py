@@ -78,8 +78,10 @@ def test_of_two_workers_one_judges_and_the_other_takes_over(
     database: Database, other: Database, project: object, clock: VirtualClock
 ) -> None:
     if database.is_sqlite:
-        assert database.lead()
-        assert other.lead()  # there is one worker on a file; were there two, the row of `judging` keeps them apart
+        assert database.lead("judge")
+        assert other.lead(
+            "judge"
+        )  # there is one worker on a file; were there two, the row of `judging` keeps them apart
         return
     first, second = alerts_of(database), alerts_of(other)
     for _ in range(3):
@@ -108,7 +110,7 @@ def test_two_workers_that_both_think_they_lead_judge_each_tick_once(
     database: Database, other: Database, project: object, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A leader that slept through its successor's rise finds another's name in the row and begins anew."""
-    monkeypatch.setattr(Database, "lead", lambda _: True)
+    monkeypatch.setattr(Database, "lead", lambda *_: True)
     first, second = alerts_of(database), alerts_of(other)
     for _ in range(20):
         clock.advance(10)

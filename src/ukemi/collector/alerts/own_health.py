@@ -53,7 +53,7 @@ class OwnHealth:
         found = findings(reading, now_us)
         over = {key: why for key in is_open if (why := why_over(key, reading))}
         if over or any(one.key not in is_open for one in found):
-            with self._database.write() as tx:
+            with self._database.write_alone() as tx:
                 for one in found:
                     rule, subject = one.key
                     if one.key not in is_open:

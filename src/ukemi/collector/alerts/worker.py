@@ -58,7 +58,7 @@ class Alerts:
         with self._database.read() as tx:
             if not is_due and not observations.are_changes_waiting(tx):
                 return 0
-        if not self._database.lead():
+        if not self._database.lead("judge"):
             self._judge = None
             return 0
         judge, self._judge = self._judge, None  # whatever fails below, the next step begins with what is stored

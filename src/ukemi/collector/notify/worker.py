@@ -3,7 +3,7 @@ Notify: delivers what waits in the outbox, at least once, in order for each inci
 
 A delivery is noted after the channel's answer; a crash between the two repeats it, under the same id. Each channel has
 threads of its own, so that a slow one makes no other wait. A channel that keeps failing is left alone for a while, and
-what it does not take is told through another one.
+what it does not take is told through another one. Of several workers on one database one tells; when it is gone, another does.
 """
 
 import random
@@ -76,12 +76,12 @@ class Notifier:
         """Channel by the id of each notification under way."""
         self._futures: set[Future[None]] = set()
         self._looked_us = 0
-        self._started_us: int | None = None
 
     def step(self, clock: Clock) -> int:
         """Begin to deliver what is due, as far as the channels have hands free. Returns how many were begun."""
         now_us = clock.now_us()
-        self._started_us = self._started_us or now_us
+        if not self._database.lead("tell"):
+            return 0
         if now_us - self._looked_us >= LOOK_AFTER_US:
             self._looked_us = now_us
             self._look_after(now_us)

@@ -7,7 +7,7 @@ Writing transactions begin IMMEDIATE on SQLite: a transaction that reads first a
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table, event
@@ -20,8 +20,10 @@ Tx = Connection
 
 _ALONE = 0x756B656D69
 """The number of our advisory lock on PostgreSQL: "ukemi" in ASCII."""
-_LEAD = 0x756B656D6A
-"""The same for who judges."""
+Duty = Literal["judge", "tell"]
+"""What one worker does for all that share a database."""
+_DUTIES: Final[dict[Duty, int]] = {"judge": 0x756B656D6A, "tell": 0x756B656D6B}
+"""The same for who has a duty."""
 
 
 class Database:
@@ -45,7 +47,7 @@ class Database:
                 "The database's URL cannot be used (UKEMI_DATABASE_URL). It looks like "
                 "postgresql+psycopg://user@host/name, and PostgreSQL needs pip install 'ukemi[collector,postgres]'."
             ) from error
-        self._leading: Connection | None = None
+        self._leading: dict[Duty, Connection] = {}
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -82,35 +84,36 @@ class Database:
             shown = self.url.render_as_string(hide_password=True)
             raise Unreachable(f"The database {shown} cannot be read: {str(error.orig).strip()}") from error
 
-    def lead(self) -> bool:
+    def lead(self, duty: Duty) -> bool:
         """
-        Whether this is the one of all workers on this database that judges; from the first yes until it is gone.
+        Whether this is the one of all workers on this database that has a duty; from the first yes until it is gone.
 
         On SQLite there is one worker, so it is. On PostgreSQL it is who holds an advisory lock on a connection of its own.
+        Each duty is to be asked for by one thread.
         """
         if self.is_sqlite:
             return True
         try:
-            if self._leading is None:
+            if duty not in self._leading:
                 connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEAD}):
+                if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DUTIES[duty]}):
                     connection.close()
                     return False
-                self._leading = connection
-            self._leading.scalar(sa.text("SELECT 1"))  # is the server still there, and with it the lock?
+                self._leading[duty] = connection
+            self._leading[duty].scalar(sa.text("SELECT 1"))  # is the server still there, and with it the lock?
         except sa.exc.DBAPIError:
-            self._stop_leading()
+            self._stop_leading(duty)
             return False
         return True
 
-    def _stop_leading(self) -> None:
-        if self._leading is not None:
-            self._leading.invalidate()  # ends its session on the server, and with it the lock
-            self._leading.close()
-            self._leading = None
+    def _stop_leading(self, duty: Duty) -> None:
+        if connection := self._leading.pop(duty, None):
+            connection.invalidate()  # ends its session on the server, and with it the lock
+            connection.close()
 
     def close(self) -> None:
-        self._stop_leading()
+        for duty in _DUTIES:
+            self._stop_leading(duty)
         self._engine.dispose()
 
 
