@@ -57,4 +57,6 @@ def _in_words(status: int, detail: Any) -> str:
         return "Something broke on our side. We have been told, and look into it."
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         return "Something in the form is missing, too short or too long. Please go back and look at it again."
+    if status == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+        return "There is no such page."
     return str(detail)

@@ -27,5 +27,5 @@ def show(request: Request, template: str, *, status: int = 200, **values: Any) -
         "environment": settings.environment,
         "release": settings.release or "",
     }
-    context = {**values, "visitor": visitor(request), "tracking": tracking}
+    context = {**values, "status": status, "visitor": visitor(request), "tracking": tracking}
     return _templates.TemplateResponse(request, template, context, status_code=status, headers=_SECURITY)

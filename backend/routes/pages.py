@@ -7,7 +7,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
-from backend.access import SESSION_COOKIE, SignedInVisitor, from_own_page
+from backend.access import SESSION_COOKIE, SignedInVisitor, from_own_page, visitor
 from backend.auth_tokens import issue_token
 from backend.config import get_settings
 from backend.errors import AuthenticationError
@@ -18,6 +18,8 @@ from backend.show import show
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(from_own_page)])
 SESSION_LIVES = timedelta(hours=12)
+WRONG = "User name or password is wrong."
+"""Never which of the two: whoever guesses shall not learn who is a member."""
 TEST_CARDS = {
     "pm_card_visa": "Visa, which works",
     "pm_card_visa_chargeDeclined": "Visa, which is declined",
@@ -34,7 +36,9 @@ class Feedback(BaseModel):
 
 @router.get("/")
 def index(request: Request) -> Response:
-    return show(request, "index.html", events=events.upcoming())
+    known = visitor(request)
+    seats = events.seats_of(known) if known else ()
+    return show(request, "index.html", events=events.upcoming(), seats=seats)
 
 
 @router.get("/register")
@@ -58,7 +62,7 @@ def sign_in(request: Request, given: Annotated[auth.Credentials, Form()]) -> Res
     try:
         member = auth.authenticate_user(given.username, given.password.get_secret_value())
     except AuthenticationError:
-        return show(request, "sign_in.html", status=401, username=given.username, complaint="This is not right.")
+        return show(request, "sign_in.html", status=401, username=given.username, complaint=WRONG)
     return _signed_in(member, "/")
 
 

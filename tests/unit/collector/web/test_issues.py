@@ -197,3 +197,15 @@ def test_a_choice_leads_back_to_the_list_only(owner: TestClient, issue_path: str
 @pytest.mark.parametrize("issue", ["1", "1.", "x.ab", "1.zz", "1.ab' OR 1", "0.ab"])
 def test_a_choice_that_names_no_issue_is_refused(owner: TestClient, issue_path: str, issue: str) -> None:
     assert owner.post("/issues/status", data={"status": "muted", "issue": issue}).status_code == 400
+
+
+def test_the_id_that_a_user_quotes_leads_to_its_event(
+    owner: TestClient, digest_event: DigestEvent, make_failure: MakeFailure
+) -> None:
+    event_id = digest_event(make_failure())
+    (issue,) = owner.get("/issues.json").json()["issues"]
+    place = f"/projects/{issue['project_id']}/issues/{issue['id']}?event={event_id}"
+    quoted = f" {event_id.upper()} "
+    assert owner.get("/issues", params={"q": quoted}, follow_redirects=False).headers["location"] == place
+    assert owner.get("/issues", params={"q": quoted}, headers={"HX-Request": "true"}).headers["hx-redirect"] == place
+    assert titles(owner, "f" * 32) == []

@@ -1,4 +1,4 @@
-"""The first page: issues, latest first, with search."""
+"""The first page: issues, latest first, with search. The id of an event, as users quote it, leads to that event."""
 
 import re
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ukemi.collector.core.search import parse_search
-from ukemi.collector.store import issue_list, issues, projects
+from ukemi.collector.store import events, issue_list, issues, projects
 from ukemi.collector.store.issue_list import PAGE, Cursor, IssueListRow
 from ukemi.collector.web.context import account_of, respond, web_of
 from ukemi.collector.web.pages.issue import wish_of
@@ -47,6 +47,10 @@ def show(request: Request) -> Response:
     search = parse_search(query)
     with web.database.read() as tx:
         all_projects = projects.list_projects(tx)
+        if re.fullmatch("[0-9a-fA-F]{32}", quoted := query.strip()):
+            for project in all_projects:
+                if found := events.issue_of(tx, project.id, quoted):
+                    return _lead(request, f"/projects/{project.id}/issues/{found[0]}?event={quoted.lower()}")
         rows, more = issue_list.find(tx, search, web.clock.now_us(), project_id=project_id, after=after)
         counts = issue_list.count_by_status(tx, project_id)
         keys = [] if counts else projects.keys(tx, project_id)
@@ -65,6 +69,12 @@ def show(request: Request) -> Response:
         dsn=write_dsn(web.settings.public_url, key.public_key, key.project_id) if key else None,
     )
     return respond(request, "issues.html", page)
+
+
+def _lead(request: Request, path: str) -> Response:
+    if "hx-request" in request.headers:  # else htmx would look for its piece of the list on that page
+        return Response(headers={"hx-redirect": path})
+    return RedirectResponse(path, 303)
 
 
 async def set_status(request: Request) -> Response:
