@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -231,6 +232,72 @@ def start_backend(free_port: Callable[[], int], tmp_path: Path) -> Iterator[Call
         process.terminate()
     for process in started:
         process.wait(20)
+
+
+class Shop:
+    """The app of `shop.py` under `uvicorn --workers N`."""
+
+    def __init__(self, dsn: str, port: int, workers: int, log: Path, environment: dict[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.workers = workers
+        # Each request has a connection of its own, so that the kernel chooses the worker.
+        self._http = httpx.Client(base_url=self.url, headers={"Connection": "close"}, timeout=30)
+        command = [sys.executable, "-m", "uvicorn", "shop:app", "--app-dir", str(Path(__file__).parent)]
+        command += ["--port", str(port), "--workers", str(workers)]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, env=os.environ | {"SENTRY_DSN": dsn} | environment, stdout=output, stderr=output
+            )
+
+    def ask(self, path: str) -> httpx.Response:
+        return self._http.get(path)
+
+    def get(self, path: str) -> int:
+        """Status of the answer."""
+        return self.ask(path).status_code
+
+    def pids(self) -> set[int]:
+        """Of the workers that serve; each of them has answered a request then."""
+        with ThreadPoolExecutor(2 * self.workers) as several:
+            asked = [several.submit(self.ask, "/ok") for _ in range(10 * self.workers)]
+        return {one.result().json()["pid"] for one in asked}
+
+    def kill(self) -> None:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        for child in children:
+            child.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        self._http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+
+
+@pytest.fixture
+def start_shop(free_port: Callable[[], int], tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    """Start the shop and wait until all of its workers have served; further variables as keyword arguments."""
+    started: list[Shop] = []
+
+    def start(dsn: str, *, workers: int, **environment: str) -> Shop:
+        shop = Shop(dsn, free_port(), workers, tmp_path / "shop.log", environment)
+        started.append(shop)
+
+        def answers() -> bool:
+            try:
+                return shop.get("/health") == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_until(answers, "the app answers")
+        wait_until(lambda: len(shop.pids()) == workers, "every worker serves")
+        return shop
+
+    yield start
+    for shop in started:
+        shop.stop()
 
 
 @pytest.fixture

@@ -1,60 +1,14 @@
 """The rule "API downtime" on real traffic: an app of two worker processes, its request counts, a collector, a channel."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import httpx
-import psutil
 import pytest
 
 HERE = Path(__file__).parent
 DEFAULT_RULES = HERE.parent.parent / "src/ukemi/collector/alerts/default_rules.toml"
 SILENCE_S = 8
-
-
-class Shop:
-    """The app under `uvicorn --workers 2`."""
-
-    def __init__(self, dsn: str, port: int, log: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "shop:app",
-            "--app-dir",
-            str(HERE),
-            "--port",
-            str(port),
-            "--workers",
-            "2",
-        ]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(command, env=os.environ | {"SENTRY_DSN": dsn}, stdout=output, stderr=output)
-
-    def get(self, path: str) -> int:
-        """Status of the answer. Each request has a connection of its own, so that the kernel chooses the worker."""
-        return httpx.get(self.url + path, headers={"Connection": "close"}).status_code
-
-    def pids(self) -> set[int]:
-        return {httpx.get(self.url + "/ok", headers={"Connection": "close"}).json()["pid"] for _ in range(20)}
-
-    def kill(self) -> None:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        for child in children:
-            child.kill()
-        self.process.wait(10)
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
 
 
 @pytest.fixture
@@ -78,20 +32,10 @@ def collector(start_collector, receiver, rules_file):
 
 
 @pytest.fixture
-def shop(collector, free_port, tmp_path, eventually):
-    shop = Shop(collector.dsn(), free_port(), tmp_path / "shop.log")
-
-    def answers() -> bool:
-        try:
-            return shop.get("/health") == 200
-        except httpx.HTTPError:
-            return False
-
-    eventually(answers, "the app answers")
-    eventually(lambda: len(shop.pids()) == 2, "both workers serve")
+def shop(collector, start_shop, eventually):
+    shop = start_shop(collector.dsn(), workers=2)
     eventually(lambda: len(instances(collector)) == 2, "both workers report")
-    yield shop
-    shop.stop()
+    return shop
 
 
 def instances(collector) -> list[dict]:
