@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak docs assets lock clean
+.PHONY: help demo test lint bench soak docs screenshots assets lock clean
 
 help:  ## list the chores
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else f"ukemi needs Python 3.11 or newer; {sys.executable} is {v}. Name another one: make PYTHON=python3.12")'
@@ -46,6 +46,9 @@ soak: $(VENV)/.installed assets/.built  ## the slow proofs: kills, full disks, h
 docs: $(VENV)/.installed  ## build the documentation as a site in build/docs, strictly: a broken link is an error
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b dirhtml docs build/docs $(ARGS)
 	@echo "build/docs/index.html"
+
+screenshots: $(VENV)/.installed assets/.built  ## take the guide's pictures anew
+	@$(BIN)/python -m docs.observability.screenshots
 
 lock:  ## renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command "make lock" \

@@ -15,7 +15,7 @@ highlight_language = "none"
 
 _KINDS = {
     "Tutorial": ["tutorial/*"],
-    "How-to": ["how-to/*"],
+    "How-to": ["how-to/*", "observability/*"],
     "Reference": ["reference/*", "reference/conditions/*"],
     "Explanation": ["explanation/*"],
 }

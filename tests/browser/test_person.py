@@ -1,11 +1,13 @@
 """A member's way from the first page to a declined card, and what their words become on the developer's side: in a browser, with all processes real."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from demo.stack import Stack, running
+from docs.observability import screenshots
 
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -128,3 +130,9 @@ def test_a_declined_card_is_answered_politely_and_what_the_member_says_stands_wi
         assert told in seen, f"{told!r} is missing"
     assert f"{name}@example.org" not in seen
     assert fits(developer)
+
+
+def test_the_pictures_of_the_guide_can_be_taken_anew(stack: Stack, browser: Browser, tmp_path: Path) -> None:
+    """A page that changes must not leave a script behind that nobody can run."""
+    screenshots.take(stack, browser, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in screenshots.IMAGES.iterdir()}
