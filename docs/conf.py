@@ -16,7 +16,7 @@ highlight_language = "none"
 _KINDS = {
     "Tutorial": ["tutorial/*"],
     "How-to": ["how-to/*", "observability/*"],
-    "Reference": ["reference/*", "reference/conditions/*"],
+    "Reference": ["reference/*", "reference/conditions/*", "mission-status"],
     "Explanation": ["explanation/*"],
 }
 

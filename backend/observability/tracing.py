@@ -19,7 +19,7 @@ class _SharedTraceIds(RandomIdGenerator):
 
 
 def trace(app: FastAPI, endpoint: str, *, service: str, release: str | None, environment: str) -> TracerProvider:
-    """Send a span for each request to `endpoint`. To be called before `init_sentry`, which then stands around it."""
+    """Send a span for each request to `endpoint`. Call it before `init_sentry`: the outer one gives the trace its id."""
     resource = {"service.name": service, "service.version": release or "", "deployment.environment.name": environment}
     provider = TracerProvider(resource=Resource.create(resource), id_generator=_SharedTraceIds())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint.rstrip("/") + "/v1/traces")))

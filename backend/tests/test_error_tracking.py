@@ -1,5 +1,6 @@
 """Error tracking of the backend: what is captured, with what, and what never leaves."""
 
+import asyncio
 import json
 import logging
 import time
@@ -244,8 +245,6 @@ class TestDomainHelpers:
         assert "expected" not in broken["tags"]
 
     def test_the_documented_snippets_run_word_for_word(self, client, sent):
-        import asyncio
-
         from backend.errors import AuthenticationError
         from backend.routes.auth import get_user, verify_password
 
@@ -306,6 +305,21 @@ class TestMiddleware:
         ]
         assert event["tags"]["dojo"] == "main"
         assert event["contexts"]["training"] == {"kind": "randori"}
+
+    def test_the_middleware_can_be_put_around_an_app_by_hand(self, sent):
+        init_sentry()
+
+        async def bare(scope, receive, send):
+            add_breadcrumb("note", "within")
+            raise RuntimeError("bare")
+
+        middleware = backend.middleware.ErrorTrackingMiddleware(bare)
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+        with pytest.raises(RuntimeError):
+            asyncio.run(middleware(scope, None, None))
+        [event] = sent.events()
+        assert event["request"]["method"] == "GET"
+        assert [crumb["category"] for crumb in event["breadcrumbs"]["values"]] == ["request", "note"]
 
     def test_health_checks_and_good_requests_send_no_event(self, client, sent):
         assert client.get("/health").json() == {"status": "ok", "database": "ok"}

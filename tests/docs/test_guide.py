@@ -123,6 +123,12 @@ def test_the_quick_start_ends_with_an_event_that_is_found_by_its_id(tmp_path):
         assert re.fullmatch("[0-9a-f]{32}", answer["event_id"])
 
 
+def test_the_guide_has_all_its_parts():
+    parts = """Quick start, Configuration, Capturing, The user, Breadcrumbs, Errors of a domain, The middleware, Alerts, Privacy,
+        Performance, Troubleshooting, Best practices, Examples"""
+    assert {part.strip() for part in parts.split(",")} <= set(PAGE.headings())
+
+
 def test_the_guide_lists_the_settings_of_error_tracking_with_their_defaults():
     def shown_default(name):
         if name == "SENTRY_ENVIRONMENT":

@@ -21,7 +21,6 @@ from ukemi.protocol.vocabulary import HEALTH_SEGMENTS, REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.handlers import capture_answers, global_exception_handler, http_exception_handler
 from ukemi.sdk.marks import was_met
-from ukemi.sdk.middleware import UkemiMiddleware
 from ukemi.sdk.release import find_release
 from ukemi.sdk.request_counts import Reporter, RequestCounter
 from ukemi.sdk.runtime import Runtime, UserOf, report_internal
@@ -269,6 +268,8 @@ def _install(app: Any) -> None:
     """Wrap the app's whole stack, so that also errors of middleware are seen, and answer errors with their event's id."""
     from starlette.exceptions import HTTPException
 
+    from ukemi.sdk.stack import TrackedStack
+
     handlers = app.exception_handlers
     if 500 not in handlers:  # Starlette's other name for the same place
         handlers.setdefault(Exception, global_exception_handler)
@@ -278,9 +279,9 @@ def _install(app: Any) -> None:
         return
     capture_answers(app)
     build: Callable[[], Any] = app.build_middleware_stack
-    app.build_middleware_stack = lambda: UkemiMiddleware(build())
+    app.build_middleware_stack = lambda: TrackedStack(build())
     if app.middleware_stack is not None:  # the app has begun already, for `init` is called in its start
-        app.middleware_stack = UkemiMiddleware(app.middleware_stack)
+        app.middleware_stack = TrackedStack(app.middleware_stack)
     app._ukemi_wrapped = True  # noqa: SLF001 - a mark of ours
 
 

@@ -8,6 +8,11 @@ import textwrap
 import pytest
 import sentry_sdk
 from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
 
 import ukemi.sdk
 from ukemi.privacy import Rules
@@ -174,3 +179,19 @@ def test_importing_the_sdk_loads_no_server_package():
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=60
     )
     assert ended.stdout.split("\n") == ["[]", "[]", ""]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["ukemi first", "OpenTelemetry first"])
+def test_beside_opentelemetry_either_may_be_set_up_first(init, sent, serve, is_first):
+    """OpenTelemetry passes over an app whose stack it does not know, and says so in the log alone."""
+    app, kept = shop(), InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    steps = [lambda: init(app), lambda: FastAPIInstrumentor.instrument_app(app, tracer_provider=provider)]
+    for step in steps if is_first else reversed(steps):
+        step()
+    assert serve(app).get("/fail").status_code == 500
+    FastAPIInstrumentor.uninstrument_app(app)
+    assert sent.event()["transaction"] == "GET /fail"
+    [span] = [span for span in kept.get_finished_spans() if span.kind is SpanKind.SERVER]
+    assert (span.name, span.status.status_code) == ("GET /fail", StatusCode.ERROR)
