@@ -712,5 +712,7 @@ def test_a_rules_file_that_is_missing_or_wrong_is_named(tmp_path: Path) -> None:
 def test_it_is_known_when_nobody_would_be_told() -> None:
     """The command says so at the start, before the first incident does."""
     assert DEFAULT_RULES.is_nobody_told({})
+    assert DEFAULT_RULES.untold({"UKEMI_SLACK_URL": "https://host/"}) == []
+    assert DEFAULT_RULES.untold({"UKEMI_PAGERDUTY_ROUTING_KEY": "x"}) == ["warning", "high"]
     assert DEFAULT_RULES.is_nobody_told({"UKEMI_WEBHOOK_URL": "https://host/"})
     assert not DEFAULT_RULES.is_nobody_told({"UKEMI_SLACK_URL": "https://host/"})

@@ -272,6 +272,29 @@ def test_an_outage_keeps_back_what_it_causes_and_names_the_new_issue_that_caused
     assert [(one.rule, one.reason) for one in desk.chat.contents[2:]] == [("high error rate", Reason.OPENED)]
 
 
+def test_a_rate_names_the_new_issue_as_its_cause_else_the_one_with_most_errors(
+    desk: Desk, issue_row: Callable[..., issues.IssueRow]
+) -> None:
+    now_us = desk.clock.now_us()
+    rare, frequent = (issue_row(n, first_seen_us=now_us - 86_400 * SECOND_US, title=f"Old {n}") for n in (7, 8))
+    noise = issue_row(9, first_seen_us=now_us, level="warning")
+    with desk.database.write() as tx:
+        issues.insert(tx, [rare, frequent, noise])
+        counts = {rare: 10, frequent: 50, noise: 99}
+        rollups.add(tx, {(1, one.id, "production", "", now_us): count for one, count in counts.items()})
+    desk.judge(RATE, "opened")
+    assert desk.only().cause_issue_id == frequent.id
+    desk.step(5)
+    assert desk.chat.contents[0].cause.text == "SHOP-8: Old 8"
+    desk.judge(RATE, "closed")
+    new = issue_row(10, first_seen_us=now_us)
+    with desk.database.write() as tx:
+        issues.insert(tx, [new])
+        rollups.add(tx, {(1, new.id, "production", "", now_us): 1})
+    desk.judge(RATE, "opened")
+    assert {one.cause_issue_id for one in desk.all()} == {frequent.id, new.id}
+
+
 def test_a_cause_that_comes_after_the_outage_is_attached_then(
     desk: Desk, issue_row: Callable[..., issues.IssueRow]
 ) -> None:

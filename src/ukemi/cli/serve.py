@@ -93,6 +93,13 @@ def _greet(greeting: str, settings: Settings, rules: rules_file.RuleSet, *, is_l
             "Set UKEMI_SLACK_URL, UKEMI_PAGERDUTY_ROUTING_KEY or UKEMI_WEBHOOK_URL and start again.",
             fg=typer.colors.YELLOW,
         )
+    elif untold := rules.untold(os.environ):
+        typer.secho(
+            f"Nobody is told of incidents of severity {' and '.join(untold)}: none of the channels that the rules name for "
+            f"{'it' if len(untold) == 1 else 'them'} is configured.\n"
+            "Configure one, or name another in [severities] of the rules file, and start again.",
+            fg=typer.colors.YELLOW,
+        )
     if is_listening:
         typer.echo(f"ukemi is listening on {settings.public_url}")
 

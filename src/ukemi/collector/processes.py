@@ -170,7 +170,7 @@ async def run_http(
     gauge = SpoolGauge(settings.spool_path) if writer else None
     ingest = IngestApp(writer, StoredKeys(database), settings, clock, gauge.read) if writer and gauge else None
     web = (
-        create_app(database, settings, clock, rules.rules, list(rules.configured(os.environ)))
+        create_app(database, settings, clock, rules.rules, list(rules.configured(os.environ)), rules.untold(os.environ))
         if Role.WEB in roles
         else None
     )

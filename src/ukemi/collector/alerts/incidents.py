@@ -17,7 +17,7 @@ from ukemi.collector.alerts.rules_file import RuleSet
 from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import MINUTE_US, SECOND_US
 from ukemi.collector.core.evaluate import Explanation, Verdict
-from ukemi.collector.core.incident import OWN, STORM, facts
+from ukemi.collector.core.incident import CAUSED, OWN, STORM, facts
 from ukemi.collector.core.notification import NEWS, Content, Line, Reason, Standing, why_notify
 from ukemi.collector.core.rule import Rule, Severity
 from ukemi.collector.core.silence import Silence
@@ -44,7 +44,7 @@ DIGEST_AGAIN_US: Final = 10 * MINUTE_US
 """… and then as long as more comes, so often. When nothing more came for so long, it closes."""
 DIGEST_LINES: Final = 5
 FIND_CAUSE_US: Final = 5 * MINUTE_US
-"""So long after an outage began its cause is looked for, since the event may come after the counts."""
+"""So long after an incident opened its cause is looked for, since the event may come after the counts."""
 
 
 class Incidents:
@@ -153,10 +153,10 @@ class Incidents:
         self._looked_us = now_us
         for incident in incidents.waiting(tx, now_us):
             self._tell(tx, incident, _because(incident), now_us)
-        for condition in INHIBITS:
-            for outage in incidents.open_of_condition(tx, condition):
-                if outage.cause_issue_id is None and now_us - outage.opened_us < FIND_CAUSE_US:
-                    self._attach_cause(tx, outage, now_us)
+        for condition in CAUSED:
+            for one in incidents.open_of_condition(tx, condition):
+                if one.cause_issue_id is None and now_us - one.opened_us < FIND_CAUSE_US:
+                    self._attach_cause(tx, one, now_us)
 
     def close(self, tx: Tx, incident: Incident, because: str, now_us: int) -> None:
         """Close an incident and tell those who heard of it."""
@@ -199,7 +199,7 @@ class Incidents:
             cooldown_us=round(rule.cooldown_s * SECOND_US),
         )
         incidents.open_(tx, incident, verdict.why.because)
-        if incident.condition in INHIBITS:
+        if incident.condition in CAUSED:
             incident = self._attach_cause(tx, incident, now_us)
         self._tell(tx, incident, verdict.why.because, now_us)
         log.info("incident opened", rule=rule.name, severity=severity, project=project_id, incident=incident.id)
@@ -207,9 +207,11 @@ class Incidents:
 
     def _attach_cause(self, tx: Tx, incident: Incident, now_us: int) -> Incident:
         cause = blast_radius.likely_cause(tx, incident, now_us)
-        if cause is None:
+        # An outage is told within a second, so the events of what is new may still be on their way: they are waited for.
+        if cause is None or (incident.condition in INHIBITS and not cause.is_new):
             return incident
-        return incidents.attach_cause(tx, incident, cause.link, f"{cause.text} came up at the same time.", now_us)
+        why = "came up at the same time" if cause.is_new else "has most errors of the time"
+        return incidents.attach_cause(tx, incident, cause.issue_id, f"{cause.text} {why}.", now_us)
 
     def _tell(
         self,

@@ -9,6 +9,8 @@ from ukemi.collector.core.silence import Facts
 
 STORM: Final = "storm"
 """Condition of an incident that tells of many others in one digest."""
+CAUSED: Final = ("failure_run", "ratio")
+"""Conditions whose incidents come of an issue, as a rule: the likely one is attached."""
 OWN: Final = "own"
 """Condition of an incident about ukemi itself."""
 

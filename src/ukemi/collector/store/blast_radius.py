@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.clock import DAY_US, MINUTE_US
@@ -48,13 +49,18 @@ def of_incident(tx: Tx, incident: Incident, base_url: str, now_us: int) -> Blast
     )
 
 
-def likely_cause(tx: Tx, incident: Incident, now_us: int) -> Line | None:
-    """
-    The issue that is new, or came back, shortly before the incident, and has most events since: its id and its title.
+class Cause(msgspec.Struct, frozen=True):
+    """The issue that likely caused an incident."""
 
-    Returns:
-        a line whose `link` is the issue's id.
-    """
+    issue_id: str
+    text: str
+    """Its short name and its title."""
+    is_new: bool
+    """It is new, or came back, shortly before; else it has been there, and has most errors of the time."""
+
+
+def likely_cause(tx: Tx, incident: Incident, now_us: int) -> Cause | None:
+    """The error that is new, or came back, shortly before an incident, and has most events since; else the one with most events."""
     since_us = incident.opened_us - BEFORE_US
     until_us = min(now_us, incident.opened_us + BEFORE_US)
     issue, change = schema.issue.c, schema.change.c
@@ -65,20 +71,26 @@ def likely_cause(tx: Tx, incident: Incident, now_us: int) -> Line | None:
         change.at_us >= since_us,
         change.at_us <= until_us,
     )
+    busiest = None
     for issue_id, _ in _issues_hit(tx, incident, since_us, now_us):
+        is_new = sa.or_(issue.first_seen_us.between(since_us, until_us), came_back)
         query = (
-            sa.select(schema.project.c.slug, issue.number, issue.title)
+            sa.select(schema.project.c.slug, issue.number, issue.title, is_new.label("is_new"))
             .join_from(schema.issue, schema.project, schema.project.c.id == issue.project_id)
             .where(
                 issue.project_id == incident.project_id,
                 issue.id == issue_id,
                 issue.level.in_(["error", "fatal"]),
-                sa.or_(issue.first_seen_us.between(since_us, until_us), came_back),
             )
         )
-        if row := tx.execute(query).first():
-            return Line(f"{row.slug.upper()}-{row.number}: {row.title}", issue_id)
-    return None
+        row = tx.execute(query).first()
+        if row is None:
+            continue
+        cause = Cause(issue_id, f"{row.slug.upper()}-{row.number}: {row.title}", bool(row.is_new))
+        if cause.is_new:
+            return cause
+        busiest = busiest or cause
+    return busiest
 
 
 def _of_issue(tx: Tx, incident: Incident, issue_id: str, base_url: str, suspect: str) -> BlastRadius:

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from ukemi.collector.core.clock import Clock
-from ukemi.collector.core.rule import Rule
+from ukemi.collector.core.rule import Rule, Severity
 from ukemi.collector.settings import Settings
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.errors import NotFound
@@ -78,7 +78,12 @@ class _Pages(Starlette):
 
 
 def create_app(
-    database: Database, settings: Settings, clock: Clock, rules: Sequence[Rule], channels: Sequence[str]
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    rules: Sequence[Rule],
+    channels: Sequence[str],
+    untold: Sequence[Severity] = (),
 ) -> Starlette:
     """
     The web app.
@@ -86,6 +91,7 @@ def create_app(
     Args:
         rules: those that alerts judges, to be shown.
         channels: names of the configured ones; without any, every page says that nobody is being told.
+        untold: severities whose incidents reach none of them; every page says so.
     """
     issue_path = "/projects/{project_id:project}/issues/{issue_id:issue}"
     incident_path = "/projects/{project_id:project}/incidents/{incident_id:incident}"
@@ -138,7 +144,7 @@ def create_app(
         ],
         exception_handlers={NotFound: error.not_found, HTTPException: error.http_error, Exception: error.broken},
     )
-    app.state.web = Web(database, settings, clock, rules, channels)
+    app.state.web = Web(database, settings, clock, rules, channels, untold)
     return app
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from ukemi.collector.core.clock import MINUTE_US, Clock
-from ukemi.collector.core.rule import Rule
+from ukemi.collector.core.rule import Rule, Severity
 from ukemi.collector.core.rule_words import sentence, steps_in_words
 from ukemi.collector.settings import Settings
 from ukemi.collector.store.accounts import Account
@@ -30,6 +30,8 @@ class Web:
     rules: Sequence[Rule]
     channels: Sequence[str]
     """Names of the channels that are configured."""
+    untold: Sequence[Severity] = ()
+    """Severities whose incidents reach none of them, though the rules name some."""
     sign_in_tries: Throttle = field(default_factory=lambda: Throttle(limit=10, window_us=5 * MINUTE_US))
     """By address of the network, and by e-mail address."""
 
@@ -59,6 +61,7 @@ def respond(request: Request, template: str, page: msgspec.Struct, status: int =
         "now_us": web.clock.now_us(),
         "account": getattr(request.state, "account", None),
         "nobody_told": not web.channels,
+        "untold": web.untold,
         "path": request.url.path,
     }
     return _templates.TemplateResponse(request, template, context, status)
