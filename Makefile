@@ -29,7 +29,7 @@ demo: $(VENV)/.installed assets/.built  ## collector + WWMAA backend + inbox wit
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(VENV)/.installed assets/.built  ## all tests; ARGS="-k name" to choose
-	@$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff (lint and format) and strict types
 	@$(BIN)/ruff check .
@@ -40,7 +40,7 @@ bench: $(VENV)/.installed assets/.built  ## run the benchmarks; ARGS=name for on
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: $(VENV)/.installed assets/.built  ## the slow proofs: kills, full disks, hostile input
-	@$(BIN)/python -m pytest -n 4 --dist loadfile -p no:cacheprovider --hypothesis-profile=new --timeout=1800 tests/unit
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile -p no:cacheprovider --hypothesis-profile=new --timeout=1800 tests/unit
 	@$(BIN)/python -m pytest -m soak -o addopts="--import-mode=importlib -s" tests/soak $(ARGS)
 
 docs: $(VENV)/.installed  ## build the documentation as a site in build/docs, strictly: a broken link is an error

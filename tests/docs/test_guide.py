@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import backend.middleware
+import backend.observability
 from backend.config import Settings
 from tests.docs.pages import ROOT, Page
 from tests.docs.terminal import reading
@@ -147,6 +149,21 @@ def test_each_domain_helper_is_called_where_the_guide_says():
     for row in PAGE.section("Errors of a domain").table():
         source = (ROOT / "backend" / re.search(r"`([^`]+\.py)`", row["called in"])[1]).read_text("utf-8")
         assert f"{row['helper'].strip('`')}(" in source
+
+
+def test_the_backend_calls_every_helper_that_it_offers():
+    """A helper that is only defined helps nobody."""
+    calling = [*(ROOT / "backend").glob("*.py"), *(ROOT / "backend/routes").glob("*.py")]
+    called = set(re.findall(r"\b(track_\w+)\(", "".join(path.read_text("utf-8") for path in calling)))
+    offered = {*backend.observability.__all__, *backend.middleware.__all__}
+    assert {name for name in offered if name.startswith("track_")} <= called
+
+
+def test_tracking_is_set_up_in_at_most_150_lines():
+    """Whoever copies from the backend copies these: what they need of metrics and tracing stands in files of its own."""
+    files = ["observability/__init__.py", "observability/errors.py", "observability/error_utils.py"]
+    files += ["middleware/__init__.py", "middleware/error_tracking_middleware.py"]
+    assert sum(len((ROOT / "backend" / name).read_text("utf-8").splitlines()) for name in files) <= 150
 
 
 def test_the_guide_shows_every_picture_that_there_is():
