@@ -46,7 +46,7 @@ class Reader:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,  # downloads take as long as they take
             check=False,
         )
         self.said += done.stdout + done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.pages import Page
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]  # it downloads
 ROOT = Path(__file__).parents[2]
 GUIDE = Page.read("docs/observability/error-tracking-guide.md")
 CLASSES = {

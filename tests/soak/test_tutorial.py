@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs import tutorial
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]  # it downloads
 ROOT = Path(__file__).parents[2]
 
 
