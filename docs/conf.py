@@ -29,5 +29,12 @@ def _add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
             source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n:caption: {kind}\n\n{listed}\n```\n"
 
 
+def _lead_in(app: Sphinx, failed: Exception | None) -> None:
+    """Who opens the site at its root comes to the index, which is a page of its own name."""
+    if failed is None:
+        (app.outdir / "index.html").write_text('<!doctype html><meta http-equiv="refresh" content="0; url=README/">')
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _add_contents)
+    app.connect("build-finished", _lead_in)
