@@ -50,7 +50,8 @@ class Frame(msgspec.Struct, frozen=True):
     abs_path: str = ""
     lineno: int | None = None
     colno: int | None = None
-    in_app: bool = False
+    in_app: bool | None = None
+    """Whether the client calls it the app's own code; None when it does not say."""
     pre_context: list[str] = []
     context_line: str | None = None
     post_context: list[str] = []
@@ -341,7 +342,7 @@ def _read_frame(raw: Tree, defects: list[str]) -> Frame:
 
     filename, abs_path = _text(raw.get("filename"), 256), _text(raw.get("abs_path"), 1024)
     variables = raw.get("vars")
-    context_line = raw.get("context_line")
+    context_line, in_app = raw.get("context_line"), raw.get("in_app")
     return Frame(
         module=_text(raw.get("module"), 256),
         function=_text(raw.get("function"), 512).removeprefix("?"),
@@ -349,7 +350,7 @@ def _read_frame(raw: Tree, defects: list[str]) -> Frame:
         abs_path=abs_path or filename,
         lineno=number("lineno"),
         colno=number("colno"),
-        in_app=raw.get("in_app") is True,
+        in_app=in_app if isinstance(in_app, bool) else None,
         pre_context=lines("pre_context"),
         context_line=_text(context_line, 1000) if context_line is not None else None,
         post_context=lines("post_context"),

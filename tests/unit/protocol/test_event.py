@@ -136,7 +136,7 @@ def test_frame_is_read_and_its_defects_named():
 
     [read] = event.exceptions[0].frames
     assert (read.function, read.filename, read.abs_path, read.lineno, read.colno) == ("", "a.js", "a.js", None, None)
-    assert read.in_app is False
+    assert read.in_app is None
     assert event.defects == ["frame.lineno", "frame.colno"]
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from ukemi.collector.core.ours import is_ours
 from ukemi.collector.core.parameters import parameterized
 from ukemi.protocol.event import Event, ExceptionValue, Frame
 
@@ -98,12 +99,12 @@ def _of_exceptions(values: Sequence[ExceptionValue]) -> Grouped:
 
 def _chain(values: Sequence[ExceptionValue], outer: list[Frame]) -> Grouped:
     """The last was thrown, those before it are its causes. A cause inside of a library does not count beside our lines."""
-    has_ours = any(frame.in_app for frame in (*outer, *values[-1].frames))
+    has_ours = any(is_ours(frame) for frame in (*outer, *values[-1].frames))
     count = [
         value
         for value in values
         if value is values[-1]
-        or (value.type not in _NO_CAUSE and (not has_ours or any(frame.in_app for frame in value.frames)))
+        or (value.type not in _NO_CAUSE and (not has_ours or any(is_ours(frame) for frame in value.frames)))
     ]
     singles = [_single(value, outer if value is values[-1] else []) for value in count]
     parts = [part for single in singles for part in single.parts]
@@ -137,7 +138,7 @@ class _Tree:
         causes = [child for child in children if not _is_member(child)]
         members = [child for child in children if _is_member(child)] if value.is_group and depth < 8 else []
         if members:
-            inner = [frame for frame in (*outer, *value.frames) if frame.in_app]
+            inner = [frame for frame in (*outer, *value.frames) if is_ours(frame)]
             distinct = {tuple(one.parts): one for one in (self._of(child, inner, depth + 1) for child in members)}
             if len(distinct) == 1:
                 (only,) = distinct.values()
@@ -165,7 +166,7 @@ def _single(value: ExceptionValue, outer: list[Frame]) -> Grouped:
     kind = Part("type", value.type or "Error")
     stack = [*outer, *value.frames]
     stack = [frame for frame in stack if frame.filename not in _NATIVE] or stack
-    ours = [frame for frame in stack if frame.in_app]
+    ours = [frame for frame in stack if is_ours(frame)]
     if not stack:
         return Grouped(
             "Same exception type and message; there is no stack trace.",
@@ -177,8 +178,7 @@ def _single(value: ExceptionValue, outer: list[Frame]) -> Grouped:
     if _TOO_DEEP.match(value.type) and (cycle := _cycle(frames)):
         return Grouped("Same exception type, and the same functions that call each other without end.", [kind, *cycle])
     if not ours:
-        last = _distinct(_places(stack))[-5:]
-        return Grouped("Same exception type and same last functions; none of them is in your code.", [kind, *last])
+        return _foreign(value, kind, stack)
     with_source = [(frame, line) for frame in frames[-8:] if (line := _line(frame))]
     if not with_source:
         return Grouped(
@@ -189,7 +189,7 @@ def _single(value: ExceptionValue, outer: list[Frame]) -> Grouped:
     more = [Part("name", name) for name in _names(value.value, line)]
     if _DATABASE.match(value.module):
         more.append(Part("message", parameterized(value.value, keep_names=True)))
-    is_own = stack[-1].in_app and crash is frames[-1]
+    is_own = is_ours(stack[-1]) and crash is frames[-1]
     functions = _distinct(_functions(frame for frame in frames if frame is crash or _line(frame)))
     if len(line) >= _SHORT_LINE and (_says_what(crash) or (is_own and not _RAISE.match(line))):
         raised = (
@@ -210,6 +210,20 @@ def _single(value: ExceptionValue, outer: list[Frame]) -> Grouped:
     if _DATABASE.match(value.module):
         because += " What the database said counts as well."
     return Grouped(because, [kind, *functions[-_CALLERS:], Part("line", line), *more])
+
+
+def _foreign(value: ExceptionValue, kind: Part, stack: Sequence[Frame]) -> Grouped:
+    """No frame is the app's own, or none is marked so: many problems may share the line that failed, so more callers count."""
+    last = _distinct(_places(stack))[-5:]
+    line = _line(stack[-1])
+    if not line:
+        return Grouped(
+            "Same exception type and same last functions; none of them is marked as your code.", [kind, *last]
+        )
+    return Grouped(
+        "Same exception type, from the same line, called by the same functions; none of them is marked as your code.",
+        [kind, *last, Part("line", line), *(Part("name", name) for name in _names(value.value, line))],
+    )
 
 
 def _names(message: str, line: str) -> list[str]:

@@ -7,6 +7,7 @@ import msgspec
 
 from ukemi.collector.core.change import ChangeKind
 from ukemi.collector.core.clock import HOUR_US
+from ukemi.collector.core.ours import is_ours
 from ukemi.collector.core.release import Release, is_newer
 from ukemi.protocol.event import Event, Frame
 
@@ -146,7 +147,7 @@ def culprit(event: Event) -> str:
     """Where it happened: the transaction if known, else the crashing function of ours, else the URL."""
     if event.transaction:
         return event.transaction
-    frame = _in_app_frame(event)
+    frame = _crashed_frame(event)
     if frame is None:
         return event.request.url[:200]
     if event.platform in ("javascript", "node"):
@@ -156,13 +157,13 @@ def culprit(event: Event) -> str:
     return (f"{place} in {frame.function}" if frame.function else place)[:200]
 
 
-def _in_app_frame(event: Event) -> Frame | None:
+def _crashed_frame(event: Event) -> Frame | None:
     frames = event.exceptions[-1].frames if event.exceptions else []
-    return next((frame for frame in reversed(frames) if frame.in_app), frames[-1] if frames else None)
+    return next((frame for frame in reversed(frames) if is_ours(frame)), frames[-1] if frames else None)
 
 
 def _crash(event: Event) -> str:
-    frame = _in_app_frame(event)
+    frame = _crashed_frame(event)
     return frame.function if frame else ""
 
 

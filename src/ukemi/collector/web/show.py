@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from ukemi.collector.core.ours import is_ours
 from ukemi.protocol.event import Frame
 
 FILTERS: Final = (
@@ -20,6 +21,7 @@ FILTERS: Final = (
     "bars",
     "is_filtered",
     "is_hashed",
+    "is_ours",
     "link",
     "runs",
     "because",
@@ -92,7 +94,7 @@ def link(text: str) -> str:
 
 def runs(frames: Iterable[Frame]) -> list[tuple[bool, list[Frame]]]:
     """Neighbouring frames of one kind together: whether they are the app's own, and which."""
-    return [(in_app, list(run)) for in_app, run in groupby(frames, key=lambda frame: frame.in_app)]
+    return [(own, list(run)) for own, run in groupby(frames, key=is_ours)]
 
 
 def because(explanation: str) -> str:

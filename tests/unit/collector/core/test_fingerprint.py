@@ -315,6 +315,29 @@ def test_without_frames_of_ours_those_of_libraries_count():
     assert not same(one, other)
 
 
+def test_without_frames_of_ours_the_line_that_failed_counts():
+    """Two bugs of one function stay two, also where the whole app is installed like a library."""
+    one = raised(at('    raise ValueError("no card was given")', in_app=False))
+    other = raised(at('    raise ValueError("the card has expired")', in_app=False))
+
+    assert not same(one, other)
+    assert same(one, raised(at('    raise ValueError("no card was given")', in_app=False, lineno=97)))
+    assert "none of them is marked as your code" in fingerprint(one).because
+
+
+SITE = "/srv/venv/lib/python3.12/site-packages/httpx/_client.py"
+
+
+def test_frames_that_the_client_left_unmarked_group_as_if_it_had_marked_them():
+    """A service that is started in another folder than its own is the same service."""
+    marked = raised(at(abs_path="/srv/shop/checkout.py"), LIBRARY)
+    unmarked = raised(
+        at(abs_path="/srv/shop/checkout.py", in_app=None), msgspec.structs.replace(LIBRARY, in_app=None, abs_path=SITE)
+    )
+
+    assert same(marked, unmarked)
+
+
 def test_a_message_of_three_words_and_more_needs_no_logger():
     """Its name is the name of a module, and goes with the file."""
     assert same(Event(message="no seat for Jane", logger="shop"), Event(message="no seat for Jane", logger="club"))

@@ -19,7 +19,7 @@ from ukemi.collector.core.release import Release
 from ukemi.protocol.event import Event, ExceptionValue, Frame, Request
 
 PAY = Frame(module="shop.checkout", function="pay", filename="shop/checkout.py", in_app=True)
-SEND = Frame(module="httpx", function="send", filename="httpx/client.py")
+SEND = Frame(module="httpx", function="send", filename="httpx/client.py", in_app=False)
 
 
 def raised(kind="ValueError", value="card declined", *frames, **fields):

@@ -118,7 +118,7 @@ def test_what_was_taken_out_and_what_was_hashed_are_told_apart() -> None:
 
 
 def test_neighbouring_frames_of_one_kind_stay_together_in_order() -> None:
-    own, foreign = Frame(function="pay", in_app=True), Frame(function="call")
+    own, foreign = Frame(function="pay", in_app=True), Frame(function="call", in_app=False)
     assert show.runs([foreign, foreign, own, foreign]) == [
         (False, [foreign, foreign]),
         (True, [own]),
