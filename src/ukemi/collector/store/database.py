@@ -154,8 +154,10 @@ def upsert(
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
     cursor = connection.cursor()
-    # Only a database without any page takes this, so it comes first; retention then gives space back in small steps.
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    # Only a file without any page takes it, so it comes first; retention then gives space back in small steps. On any
+    # other file it does nothing, and waits for whoever is writing to do so.
+    if not cursor.execute("PRAGMA page_count").fetchone()[0]:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     cursor.execute("PRAGMA journal_mode = WAL")
     # FULL: the spool is trimmed once its cursor is committed here, so that commit must be on disk.
     cursor.execute("PRAGMA synchronous = FULL")
