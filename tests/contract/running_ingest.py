@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,11 +14,12 @@ import uvicorn
 import zstandard
 
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.ingest.admission import nothing_fits_at
 from ukemi.collector.ingest.app import IngestApp
 from ukemi.collector.ingest.keys import StoredKeys
 from ukemi.collector.settings import Settings
-from ukemi.collector.spool.gauge import SpoolGauge
 from ukemi.collector.spool.item import OUTCOMES_ITEM
+from ukemi.collector.spool.look import look
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store.database import Database
 
@@ -28,10 +30,9 @@ class RunningIngest:
     def __init__(self, database: Database, spool_path: Path, now_us: int, **settings: object) -> None:
         self.spool_path = spool_path
         self.settings = Settings(**{"data_dir": spool_path.parent, "max_envelope_bytes": 1 << 20, **settings})
-        self.writer = SpoolWriter(spool_path, max_bytes=self.settings.max_spool_bytes)
+        self.writer = SpoolWriter(spool_path, nothing_fits_at(self.settings.max_spool_bytes))
         self.clock = VirtualClock(now_us)
-        self._gauge = SpoolGauge(spool_path)
-        self.app = IngestApp(self.writer, StoredKeys(database), self.settings, self.clock, self._gauge.read)
+        self.app = IngestApp(self.writer, StoredKeys(database), self.settings, self.clock, partial(look, spool_path))
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self._server = uvicorn.Server(uvicorn.Config(self.app, lifespan="off", log_config=None, access_log=False))
@@ -71,4 +72,3 @@ class RunningIngest:
         self._thread.join()
         self.client.close()
         self.writer.close()
-        self._gauge.close()

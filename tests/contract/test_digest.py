@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from ukemi.collector.core.issue import Wish
 from ukemi.collector.core.outcome import OutcomeCount
 from ukemi.collector.digest.worker import BATCH_ITEMS, Digest
 from ukemi.collector.spool.item import OUTCOMES_ITEM, SpoolItem
+from ukemi.collector.spool.look import Waiting, look
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import changes, issue_detail, issues, projects, schema
@@ -83,12 +85,12 @@ def test_an_event_becomes_an_issue(
 
 
 def test_the_spool_is_empty_once_its_items_are_stored(
-    digest: Digest, spool: Spool, spool_reader: SpoolReader, clock: VirtualClock
+    digest: Digest, spool: Spool, spool_path: Path, clock: VirtualClock
 ) -> None:
     spool("event", failure(), event_id=event_id(1))
     spool("client_report", {"discarded_events": []})
     assert digest.step(clock) == 2
-    assert spool_reader.backlog().items == 0
+    assert look(spool_path) == Waiting(0, 0)
     assert digest.step(clock) == 0
 
 
@@ -166,7 +168,7 @@ def test_an_item_of_a_project_that_is_gone_costs_only_itself(
 
 
 def test_what_was_committed_but_not_trimmed_is_not_stored_again(
-    database: Database, digest: Digest, spool: Spool, spool_path: object, clock: VirtualClock, totals: Callable
+    database: Database, digest: Digest, spool: Spool, spool_path: Path, clock: VirtualClock, totals: Callable
 ) -> None:
     """A crash right after the commit: the next process reads on from the cursor, whatever still lies in the spool."""
     report = {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 3}]}
@@ -178,7 +180,7 @@ def test_what_was_committed_but_not_trimmed_is_not_stored_again(
     assert dying.step(clock) == 2
     reader.close()
     reborn = SpoolReader(spool_path)
-    assert reborn.backlog().items == 2
+    assert look(spool_path).items == 2
     assert Digest(database, reborn, HASH_KEY, batch_s=60).step(clock) == 0
     reborn.close()
     assert totals() == {("error", "accepted", ""): 1, ("error", "lost", "queue_overflow"): 3}

@@ -117,7 +117,8 @@ class Health:
             waiting = look(self._settings.spool_path)
         except sqlite3.Error:
             return None
-        age_s = 0.0 if waiting.oldest_us is None else max(0.0, (self._clock.now_us() - waiting.oldest_us) / SECOND_US)
+        oldest_us = waiting.oldest_of_all_us
+        age_s = 0.0 if oldest_us is None else max(0.0, (self._clock.now_us() - oldest_us) / SECOND_US)
         metrics.spool_items.set(waiting.items)
         metrics.spool_bytes.set(waiting.bytes)
         metrics.spool_age_seconds.set(age_s)

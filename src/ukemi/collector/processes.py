@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import assert_never
@@ -40,6 +41,7 @@ from ukemi.collector.alerts.rules_file import (
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.clock import SECOND_US, Clock, SystemClock
 from ukemi.collector.digest.worker import Digest
+from ukemi.collector.ingest.admission import nothing_fits_at
 from ukemi.collector.ingest.app import IngestApp
 from ukemi.collector.ingest.keys import StoredKeys
 from ukemi.collector.lock import hold
@@ -54,7 +56,7 @@ from ukemi.collector.notify.heartbeat import OutgoingHeartbeat
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.settings import Settings
-from ukemi.collector.spool.gauge import SpoolGauge
+from ukemi.collector.spool.look import look
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import issues, retention
@@ -166,9 +168,12 @@ async def run_http(
     clock = open_clock(os.environ)
     database = Database(settings.database)
     rules = rules_file.load(settings.rules_file)
-    writer = SpoolWriter(settings.spool_path, max_bytes=settings.max_spool_bytes) if Role.INGEST in roles else None
-    gauge = SpoolGauge(settings.spool_path) if writer else None
-    ingest = IngestApp(writer, StoredKeys(database), settings, clock, gauge.read) if writer and gauge else None
+    writer = (
+        SpoolWriter(settings.spool_path, nothing_fits_at(settings.max_spool_bytes)) if Role.INGEST in roles else None
+    )
+    ingest = (
+        IngestApp(writer, StoredKeys(database), settings, clock, partial(look, settings.spool_path)) if writer else None
+    )
     web = (
         create_app(database, settings, clock, rules.rules, list(rules.configured(os.environ)), rules.untold(os.environ))
         if Role.WEB in roles
@@ -183,9 +188,8 @@ async def run_http(
     await server.serve(sockets=[listener])
     if ingest:
         await ingest.stop()
-    if writer and gauge:
+    if writer:
         writer.close()
-        gauge.close()
     database.close()
 
 

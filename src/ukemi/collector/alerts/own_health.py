@@ -89,7 +89,7 @@ class OwnHealth:
 
     def _spool_age_s(self, now_us: int) -> float | None:
         try:
-            oldest_us = look(self._spool_path).oldest_us
+            oldest_us = look(self._spool_path).oldest_of_all_us
         except sqlite3.Error:
             return None
         return 0.0 if oldest_us is None else max(0.0, (now_us - oldest_us) / SECOND_US)

@@ -7,8 +7,8 @@ from typing import Final
 
 from ukemi.collector.core.clock import MINUTE_US, SECOND_US
 from ukemi.collector.core.outcome import ACCEPTED, Outcome
-from ukemi.collector.spool.gauge import Fill
 from ukemi.collector.spool.item import Lane
+from ukemi.collector.spool.look import Waiting
 from ukemi.protocol.vocabulary import ITEM_CATEGORIES, REPEATS_ITEM, REQUEST_COUNTS_ITEM, UNKNOWN_CATEGORY, Category
 
 LANES: Final[dict[str, Lane]] = {
@@ -60,6 +60,8 @@ SAMPLES_AGE_S: Final = 60
 """Age of the oldest waiting item from which on samples are refused …"""
 EXTRAS_AGE_S: Final = 300
 """… and sessions, feedback, attachments. Errors never are because of age: on disk they can wait."""
+RESERVE: Final = 0.125
+"""So much beyond the spool's size there is room for what never gives way."""
 PRESSURE_RETRY_S: Final = 30
 SPANS_BYTES: Final = 12 << 20
 """Of the largest container of streamed spans; SDKs put up to 1,000 spans into one."""
@@ -86,17 +88,22 @@ def category_of(item_type: str) -> Category:
     return ITEM_CATEGORIES.get(item_type, UNKNOWN_CATEGORY)
 
 
-def pressure(fill: Fill, max_bytes: int, now_us: int) -> Pressure:
+def pressure(waiting: Waiting, max_bytes: int, now_us: int) -> Pressure:
     """How much must give way when the spool is this full and may hold `max_bytes`."""
-    age_s = 0.0 if fill.oldest_us is None else (now_us - fill.oldest_us) / SECOND_US
-    sample_age_s = 0.0 if fill.oldest_sample_us is None else (now_us - fill.oldest_sample_us) / SECOND_US
-    if fill.bytes >= max_bytes:
+    age_s = 0.0 if waiting.oldest_us is None else (now_us - waiting.oldest_us) / SECOND_US
+    sample_age_s = 0.0 if waiting.oldest_sample_us is None else (now_us - waiting.oldest_sample_us) / SECOND_US
+    if waiting.bytes >= max_bytes:
         return Pressure.EVENTS
-    if fill.bytes >= EXTRAS_AT * max_bytes or age_s >= EXTRAS_AGE_S:
+    if waiting.bytes >= EXTRAS_AT * max_bytes or age_s >= EXTRAS_AGE_S:
         return Pressure.EXTRAS
-    if fill.bytes >= SAMPLES_AT * max_bytes or max(age_s, sample_age_s) >= SAMPLES_AGE_S:
+    if waiting.bytes >= SAMPLES_AT * max_bytes or max(age_s, sample_age_s) >= SAMPLES_AGE_S:
         return Pressure.SAMPLES
     return Pressure.NONE
+
+
+def nothing_fits_at(max_bytes: int) -> int:
+    """Bytes waiting from which on nothing at all is taken, in a spool that may hold `max_bytes`."""
+    return max_bytes + int(RESERVE * max_bytes)
 
 
 def admit(

@@ -7,6 +7,7 @@ after the append is on disk. Payloads are not parsed here. What stands at which 
 
 import asyncio
 import contextlib
+import sqlite3
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -32,8 +33,8 @@ from ukemi.collector.ingest.endpoints import Answer, Endpoint, Incoming, find, f
 from ukemi.collector.ingest.keys import CachedKeys, Key, KeySource
 from ukemi.collector.settings import Settings
 from ukemi.collector.spool.errors import SpoolError, SpoolFull
-from ukemi.collector.spool.gauge import Fill
 from ukemi.collector.spool.item import OUTCOMES_ITEM, ItemContext, Lane, SpoolItem
+from ukemi.collector.spool.look import Waiting
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store.errors import StoreError
 from ukemi.protocol.auth import read_auth
@@ -111,7 +112,7 @@ class IngestApp:
         keys: KeySource,
         settings: Settings,
         clock: Clock,
-        measure: Callable[[], Fill] | None = None,
+        measure: Callable[[], Waiting] | None = None,
     ) -> None:
         """
         Args:
@@ -322,8 +323,9 @@ class IngestApp:
             await asyncio.sleep(FLUSH_OUTCOMES_S)
             await self._flush_outcomes()
             if self._measure:
-                fill = await asyncio.to_thread(self._measure)
-                self._pressed = pressure(fill, self._max_spool_bytes, self._clock.now_us())
+                with contextlib.suppress(sqlite3.Error):  # the latest answer goes on to hold
+                    waiting = await asyncio.to_thread(self._measure)
+                    self._pressed = pressure(waiting, self._max_spool_bytes, self._clock.now_us())
 
     async def _flush_outcomes(self) -> None:
         """Hand the refused items' outcomes to digest. While the spool is full they wait here and go on adding up."""

@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-import msgspec
 import zstandard
 
 from ukemi.collector.spool.file import open_spool
@@ -14,14 +13,6 @@ _READ = """
 SELECT position, received_us, project_id, key_kind, item_type, event_id, context, payload
 FROM item WHERE lane = ? AND position > ? ORDER BY position LIMIT ?
 """
-
-
-class Backlog(msgspec.Struct, frozen=True):
-    items: int
-    bytes: int
-    """Of payload, compressed."""
-    oldest_us: int | None
-    """Receipt of the oldest waiting item."""
 
 
 class SpoolReader:
@@ -69,11 +60,6 @@ class SpoolReader:
             with contextlib.suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._connection.execute("PRAGMA busy_timeout = 30000")
-
-    def backlog(self) -> Backlog:
-        """How much waits, in all lanes."""
-        row = self._connection.execute("SELECT count(*), total(length(payload)), min(received_us) FROM item").fetchone()
-        return Backlog(items=row[0], bytes=int(row[1]), oldest_us=row[2])
 
     def close(self) -> None:
         self._connection.close()
