@@ -22,7 +22,7 @@ from ukemi.collector.notify.errors import Undeliverable
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.processes import open_channels
-from ukemi.collector.store import changes, incidents, issues, notifications, requests
+from ukemi.collector.store import changes, incidents, issues, notifications, requests, schema
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.incidents import Incident
 from ukemi.protocol.request_counts import Instance, RequestCounts
@@ -178,8 +178,8 @@ def start_stage(
     }
     started: list[Stage] = []
 
-    def start(*channels: str) -> Stage:
-        environment = {name: value for channel in channels for name, value in settings[channel].items()}
+    def start(*channels: str, **more: str) -> Stage:
+        environment = {name: value for channel in channels for name, value in settings[channel].items()} | more
         started.append(Stage(database, client, environment, clock))
         return started[-1]
 
@@ -544,6 +544,44 @@ def test_pagerduty_knows_an_incident_by_its_id(stage: Stage, inbox: Inbox) -> No
     assert trigger["payload"]["severity"] == "critical"
     assert trigger["payload"]["summary"] == "API downtime in production"
     assert {event["routing_key"] for event in (trigger, resolve)} == {"R" * 32}
+
+
+def test_a_routing_key_can_be_replaced_while_an_incident_is_open(
+    start_stage: Callable[..., Stage], inbox: Inbox
+) -> None:
+    """What began with the old key ends with it, as long as both are set."""
+    before = start_stage("pagerduty")
+    before.reported(10)
+    before.step(0.5)
+    after = start_stage("pagerduty", UKEMI_PAGERDUTY_ROUTING_KEY=f"{'S' * 32}, {'R' * 32}")
+    after.reported(0, since_success_s=0)
+    after.step(0.5)
+    after.reported(10)
+    after.step(0.5)
+    told = [(event["event_action"], event["routing_key"]) for event in inbox.told("/pagerduty")]
+    assert told == [("trigger", "R" * 32), ("resolve", "R" * 32), ("trigger", "S" * 32)]
+
+
+def test_when_the_key_that_an_incident_began_with_is_gone_the_ledger_says_so(
+    start_stage: Callable[..., Stage], inbox: Inbox
+) -> None:
+    before = start_stage("pagerduty")
+    before.reported(10)
+    before.step(0.5)
+    after = start_stage("pagerduty", UKEMI_PAGERDUTY_ROUTING_KEY="S" * 32)
+    after.reported(0, since_success_s=0)
+    after.step(0.5)
+    assert [event["routing_key"] for event in inbox.told("/pagerduty")] == ["R" * 32, "S" * 32]
+    assert "in PagerDuty by hand" in after.ledger()[0].answer
+
+
+def test_no_routing_key_stands_in_the_database(stage: Stage, inbox: Inbox, database: Database) -> None:
+    stage.reported(10)
+    stage.step(0.5)
+    with database.read() as tx:
+        texts = [repr(row) for table in schema.metadata.tables.values() for row in tx.execute(table.select())]
+    assert inbox.told("/pagerduty")
+    assert not any("R" * 32 in text for text in texts)
 
 
 def test_what_a_stranger_wrote_is_plain_text_in_slack(

@@ -47,8 +47,8 @@ BOTH = {"CHAT": "https://host/", "PAGER": "R" * 32}
 class Recorder:
     """A channel that notes what it is told, and fails as often as it is asked to."""
 
-    def __init__(self, address: str = "") -> None:
-        self.address = address
+    def __init__(self, key_id: str = "") -> None:
+        self.key_id = key_id
         self.told: list[Telling] = []
         self.failures: list[Undeliverable] = []
         self.gate = threading.Event()
@@ -77,7 +77,7 @@ class Desk:
         self.database, self.clock = database, clock
         self.file = rules_file.parse(FILE)
         self.incidents = Incidents(self.file, BOTH, "https://errors.example.org")
-        self.chat, self.pager = Recorder(), Recorder("R" * 32)
+        self.chat, self.pager = Recorder(), Recorder("first")
         self.notifier = Notifier(
             database, {"chat": self.chat, "pager": self.pager}, fallbacks=["chat", "pager"], per_hour=per_hour
         )
@@ -357,16 +357,16 @@ def test_an_end_is_told_whatever_is_suppressed(desk: Desk) -> None:
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_incident_keeps_the_address_that_it_was_told_to_first(desk: Desk) -> None:
+def test_an_incident_keeps_the_key_that_it_was_told_with_first(desk: Desk) -> None:
     """PagerDuty drops a resolve that comes with another routing key than the trigger."""
     desk.judge(DOWN, "opened")
     desk.step()
-    desk.pager.address = "S" * 32
+    desk.pager.key_id = "second"
     desk.judge(DOWN, "closed")
     desk.step(1)
-    assert [(one.content.reason, one.address) for one in desk.pager.told] == [
-        (Reason.OPENED, "R" * 32),
-        (Reason.CLOSED, "R" * 32),
+    assert [(one.content.reason, one.key_id) for one in desk.pager.told] == [
+        (Reason.OPENED, "first"),
+        (Reason.CLOSED, "first"),
     ]
 
 

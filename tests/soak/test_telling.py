@@ -22,7 +22,7 @@ def test_a_thousand_incidents_are_told_whatever_is_killed(
     seed: int,
 ) -> None:
     url = request.getfixturevalue("postgres_server").emptied() if database_kind == "postgresql" else None
-    telling = Telling(start_collector, tmp_path, free_port, url, routes=25, seed=seed)
+    telling = Telling(start_collector, tmp_path, free_port, url, routes=50, seed=seed)
     try:
         with telling.killing(pause_s=2):
             telling.open_incidents(INCIDENTS)

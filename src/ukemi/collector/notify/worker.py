@@ -128,18 +128,18 @@ class Notifier:
     def _try(self, one: Notification, clock: Clock) -> None:
         channel = self._channels[one.channel]
         per_hour = self._per_hour.get(one.channel, 0)
-        address = ""
-        if per_hour or channel.address:
+        key_id = ""
+        if per_hour or channel.key_id:
             with self._database.write() as tx:
                 now_us = clock.now_us()
                 if not has_room(notifications.delivered_since(tx, one.channel, hour_of(now_us)), per_hour):
                     notifications.hold_back(tx, one)
                     log.warning("notification held back by the hourly budget", channel=one.channel, per_hour=per_hour)
                     return
-                if channel.address and one.incident_id:
-                    address = incidents.routing_key(tx, one.project_id, one.incident_id, one.channel, channel.address)
+                if channel.key_id and one.incident_id:
+                    key_id = incidents.key_id(tx, one.project_id, one.incident_id, one.channel, channel.key_id)
         try:
-            channel.send(Telling(one.id, one.content, address), clock.now_us())
+            answer = channel.send(Telling(one.id, one.content, key_id), clock.now_us())
         except Undeliverable as error:
             self._note_failure(one, error, clock.now_us())
         except Exception as error:  # the border to channels: a defect of one must not hold up the others
@@ -148,7 +148,7 @@ class Notifier:
         else:
             now_us = clock.now_us()
             with self._database.write() as tx:
-                notifications.delivered(tx, one, now_us)
+                notifications.delivered(tx, one, answer, now_us)
                 channel_states.put(tx, ChannelState(one.channel, delivered_us=now_us, tried_us=now_us))
             log.info("notification delivered", channel=one.channel, reason=one.reason, incident=one.incident_id)
 

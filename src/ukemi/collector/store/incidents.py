@@ -382,16 +382,16 @@ def suppressed(tx: Tx, limit: int) -> list[tuple[IncidentChange, str]]:
     ]
 
 
-def routing_key(tx: Tx, project_id: int, incident_id: str, channel: str, current: str) -> str:
-    """The key that an incident is told to a channel with: the one that it began with, now if it has not begun."""
+def key_id(tx: Tx, project_id: int, incident_id: str, channel: str, current: str) -> str:
+    """Which key an incident is told to a channel with: the one that it began with, now if it has not begun."""
     c = schema.incident.c
     mine = sa.and_(c.project_id == project_id, c.id == incident_id)
-    text = tx.execute(sa.select(c.routing_keys).where(mine)).scalar_one_or_none()
-    keys = msgspec.json.decode(text, type=dict[str, str]) if text else {}
-    if channel not in keys and text is not None:
-        keys[channel] = current
-        tx.execute(sa.update(schema.incident).where(mine).values(routing_keys=msgspec.json.encode(keys).decode()))
-    return keys.get(channel, current)
+    text = tx.execute(sa.select(c.key_ids).where(mine)).scalar_one_or_none()
+    ids = msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    if channel not in ids and text is not None:
+        ids[channel] = current
+        tx.execute(sa.update(schema.incident).where(mine).values(key_ids=msgspec.json.encode(ids).decode()))
+    return ids.get(channel, current)
 
 
 def _update(tx: Tx, incident: Incident, **values: object) -> None:

@@ -123,8 +123,17 @@ def due(tx: Tx, now_us: int, limit: int, without: Collection[str] = ()) -> list[
     return [_notification(row) for row in tx.execute(query).mappings()]
 
 
-def delivered(tx: Tx, one: Notification, now_us: int) -> None:
-    _update(tx, one, state="delivered", delivered_us=now_us, attempts=one.attempts + 1, last_error="")
+def delivered(tx: Tx, one: Notification, answer: str, now_us: int) -> None:
+    """Note that the channel took it, and what it answered."""
+    _update(
+        tx,
+        one,
+        state="delivered",
+        delivered_us=now_us,
+        attempts=one.attempts + 1,
+        last_error="",
+        answer=answer[:MAX_ERROR],
+    )
 
 
 def retry(tx: Tx, one: Notification, error: str, due_us: int) -> None:
@@ -243,6 +252,8 @@ class Delivery(msgspec.Struct, frozen=True):
     created_us: int
     attempts: int
     last_error: str
+    answer: str
+    """What came back when it was delivered, in a few words."""
     delivered_us: int | None
     handed_over_us: int | None
     stands_in_for: str

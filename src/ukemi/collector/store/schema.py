@@ -526,8 +526,8 @@ incident = Table(
     Column("told_us", BigInteger),  # when somebody was told of news last; a digest that waits: when it is to be told
     Column("digest_id", Text, nullable=False, server_default=""),  # the digest that tells of it together with others
     Column(
-        "routing_keys", Text, nullable=False, server_default="{}"
-    ),  # JSON {channel: key it was triggered with}; by notify
+        "key_ids", Text, nullable=False, server_default="{}"
+    ),  # JSON {channel: id of the key it began with}; by notify
     Index("ix_incident_open", "project_id", "closed_us", "opened_us"),
     Index("ix_incident_rule", "project_id", "rule", "opened_us"),
     Index("ix_incident_digest", "project_id", "digest_id"),
@@ -586,6 +586,7 @@ notification = Table(
     Column("due_us", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text, nullable=False),
+    Column("answer", Text, nullable=False, server_default=""),  # what came back when it was delivered, in a few words
     Column("delivered_us", BigInteger),
     Column("handed_over_us", BigInteger),  # when another channel was told in its stead
     Column("stands_in_for", Text, nullable=False, server_default=""),  # the channel that did not take it

@@ -18,7 +18,7 @@ _TYPES: Final = {"critical": "failure", "high": "warning", "warning": "warning"}
 
 
 class Apprise:
-    address = ""
+    key_id = ""
 
     def __init__(self, urls: str) -> None:
         """

@@ -15,14 +15,14 @@ class Telling(msgspec.Struct, frozen=True):
     id: str
     """The same on every try: lets the receiver drop a second delivery."""
     content: Content
-    address: str = ""
-    """The channel's `address` when it was first told of this incident."""
+    key_id: str = ""
+    """The channel's `key_id` when it was first told of this incident."""
 
 
 class Channel(Protocol):
     @property
-    def address(self) -> str:
-        """What must not change over an incident's life, such as PagerDuty's routing key; "" when nothing must not."""
+    def key_id(self) -> str:
+        """Names, without telling it, the key that must not change over an incident's life; "" when there is none."""
 
     def send(self, telling: Telling, now_us: int) -> str:
         """

@@ -43,7 +43,7 @@ class MailServer(msgspec.Struct, frozen=True):
 
 
 class Email:
-    address = ""
+    key_id = ""
 
     def __init__(
         self, server: str, to: str, sender: str, *, trust: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
@@ -89,7 +89,8 @@ class Email:
             raise Undeliverable("The mail server's certificate is not to be trusted.", retry=False) from None
         except (smtplib.SMTPException, OSError) as error:
             raise Undeliverable(f"The mail server could not be reached: {type(error).__name__}.", retry=True) from None
-        some = f", but not by {len(refused)} of {len(self._to)} recipients" if refused else ""
+        codes = ", ".join(sorted({str(code) for code, _ in refused.values()}))
+        some = f", which refused {len(refused)} of {len(self._to)} recipients ({codes})" if refused else ""
         return f"taken by the mail server{some}"
 
     def _connect(self) -> smtplib.SMTP:

@@ -26,7 +26,7 @@ MAX_SECTION: Final = 3000
 
 
 class Slack:
-    address = ""
+    key_id = ""
 
     def __init__(self, client: OutgoingClient, url: str) -> None:
         self._client, self._url = client, url

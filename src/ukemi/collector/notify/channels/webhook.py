@@ -14,7 +14,7 @@ from ukemi.collector.notify.http import OutgoingClient
 
 
 class SignedWebhook:
-    address = ""
+    key_id = ""
 
     def __init__(self, client: OutgoingClient, url: str, secret: str) -> None:
         """

@@ -125,4 +125,4 @@ def _delivery_moment(one: Delivery) -> Moment:
     tries = f" after {one.attempts} tries" if one.attempts > 1 else ""
     instead = f" in place of {one.stands_in_for}" if one.stands_in_for else ""
     what = f"{one.channel} {_TOLD.get(one.state, one.state)}: {one.reason.replace('_', ' ')}{instead}{tries}"
-    return Moment(one.delivered_us or one.created_us, what, "", one.last_error, one.state == "failed")
+    return Moment(one.delivered_us or one.created_us, what, "", one.last_error or one.answer, one.state == "failed")

@@ -163,7 +163,7 @@ def upgrade() -> None:
         sa.Column("held_by", sa.Text(), server_default="", nullable=False),
         sa.Column("told_us", sa.BigInteger(), nullable=True),
         sa.Column("digest_id", sa.Text(), server_default="", nullable=False),
-        sa.Column("routing_keys", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("key_ids", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_incident_project_id"), ondelete="CASCADE"
         ),
@@ -260,6 +260,7 @@ def upgrade() -> None:
         sa.Column("due_us", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), server_default="", nullable=False),
         sa.Column("delivered_us", sa.BigInteger(), nullable=True),
         sa.Column("handed_over_us", sa.BigInteger(), nullable=True),
         sa.Column("stands_in_for", sa.Text(), server_default="", nullable=False),
