@@ -1,16 +1,29 @@
-"""A service's life on a virtual clock, judged by the real worker: what a back-test must find again."""
+"""
+A service's life on a virtual clock, judged by the real worker: what a back-test must find again.
+
+What befalls the service reaches the judge by one of two roads: as rows such as digest writes, or as envelopes over a
+socket, through ingest, spool and digest.
+"""
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+import msgspec
+import sqlalchemy as sa
+
+from tests.contract.running_ingest import RunningIngest
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.backtest import WouldBe, backtest
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import SECOND_US, VirtualClock
+from ukemi.collector.core.issue import Wish
 from ukemi.collector.core.observation import EventCount, EventKind, Service
 from ukemi.collector.core.rule_text import watch
-from ukemi.collector.store import changes, incidents, observations, requests, rule_states
+from ukemi.collector.digest.worker import Digest
+from ukemi.collector.spool.reader import SpoolReader
+from ukemi.collector.store import changes, incidents, issues, observations, requests, rule_states, schema
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.history import StoredHistory
 from ukemi.protocol.request_counts import Bucket, Instance, RequestCounts, RouteCount
@@ -25,11 +38,91 @@ EPISODES = (
 )
 
 
+class Road(Protocol):
+    """How what happens at an instant reaches the judge."""
+
+    def report(self, counts: RequestCounts, now_us: int) -> None: ...
+
+    def attack(self, count: int, now_us: int) -> None:
+        """So many wrong passwords."""
+
+    def befall(self, kind: ChangeKind, number: int, domain: str, now_us: int) -> None:
+        """Something befalls issue 1, 2 or 3."""
+
+
+class Rows:
+    """Written as digest would."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def report(self, counts: RequestCounts, now_us: int) -> None:
+        with self._database.write() as tx:
+            requests.add(tx, [requests.Report(1, now_us, counts.environment, counts.release, counts)])
+
+    def attack(self, count: int, now_us: int) -> None:
+        kind = EventKind("a" * 16, "warning", "auth", True, "server")
+        with self._database.write() as tx:
+            place = (Service(1, "production", "1.0"), "events", now_us)
+            observations.add_events(tx, {place: {kind: EventCount(count, [])}})
+
+    def befall(self, kind: ChangeKind, number: int, domain: str, now_us: int) -> None:
+        detail = ChangeDetail(environment="production", tags={"domain": domain}, received_us=now_us)
+        with self._database.write() as tx:
+            changes.add(tx, [changes.NewChange(1, f"{number:016x}", kind, now_us, detail)])
+
+
+class Sockets:
+    """Sent to a running ingest, and digested from its spool."""
+
+    def __init__(self, database: Database, ingest: RunningIngest, reader: SpoolReader, key: str) -> None:
+        self._database, self._ingest, self._key = database, ingest, key
+        self._digest = Digest(database, reader, b"k" * 32, batch_s=60)
+        self._sent = 0
+
+    def report(self, counts: RequestCounts, now_us: int) -> None:
+        self._send("ukemi_request_counts", msgspec.json.encode(counts))
+
+    def attack(self, count: int, now_us: int) -> None:
+        for _ in range(count):
+            self._event("wrong password", "warning", {"domain": "auth", "expected": "yes"})
+
+    def befall(self, kind: ChangeKind, number: int, domain: str, now_us: int) -> None:
+        """A person resolves; whatever else can befall an issue is an event."""
+        if kind is not ChangeKind.RESOLVED:
+            self._event(f"problem {number}", "error", {"domain": domain})
+            return
+        with self._database.write() as tx:
+            ids = [row.id for row in tx.execute(sa.select(schema.issue.c.id).order_by(schema.issue.c.number))]
+            issues.set_status(tx, 1, ids[number : number + 1], Wish("resolved"), now_us=now_us, actor="ann@example.org")
+
+    def _event(self, name: str, level: str, tags: dict[str, str]) -> None:
+        self._sent += 1
+        event = {
+            "event_id": f"{self._sent:032x}",
+            "message": name,
+            "fingerprint": [name],
+            "level": level,
+            "tags": tags,
+            "environment": "production",
+            "release": "1.0",
+        }
+        self._send("event", msgspec.json.encode(event))
+
+    def _send(self, item_type: str, payload: bytes) -> None:
+        head = msgspec.json.encode({"type": item_type, "length": len(payload)})
+        answer = self._ingest.post(b"{}\n" + head + b"\n" + payload, f"/api/1/envelope/?sentry_key={self._key}")
+        assert answer.status_code == 200
+        while self._digest.step(self._ingest.clock):
+            pass
+
+
 class Life:
     """Two processes that serve, fail, fall silent; issues that appear and are resolved; a collector that starts anew."""
 
-    def __init__(self, database: Database, clock: VirtualClock, seed: int) -> None:
+    def __init__(self, database: Database, clock: VirtualClock, seed: int, road: Road | None = None) -> None:
         self.database, self.clock = database, clock
+        self._road = road or Rows(database)
         self._random = random.Random(seed)
         self._numbers = [0, 0]
         self._success_us: list[int | None] = [None, None]
@@ -61,7 +154,7 @@ class Life:
             for process in (0, 1):
                 self._report(process, failing, latency_ms)
         if attacks:
-            self._attack(self._random.randint(1, attacks))
+            self._road.attack(self._random.randint(1, attacks), self.clock.now_us())
         if self._random.random() < 0.02:
             self._befall()
         self.alerts.step(self.clock)
@@ -85,28 +178,20 @@ class Life:
         counts = RequestCounts(
             version=1,
             instance=Instance(f"{process}a" * 16),
+            environment="production",
+            release="1.0",
             buckets=[Bucket(self._numbers[process], 1000, routes)],
             since_request_ms=1 if requests_ else None,
             since_success_ms=None if success_us is None else (now_us - success_us) // 1000,
             failures_ms=[(now_us - at_us) // 1000 for at_us in self._failures_us[process][-50:]],
         )
-        with self.database.write() as tx:
-            requests.add(tx, [requests.Report(1, now_us, "production", "1.0", counts)])
-
-    def _attack(self, count: int) -> None:
-        now_us = self.clock.now_us()
-        kind = EventKind("a" * 16, "warning", "auth", True, "server")
-        with self.database.write() as tx:
-            place = (Service(1, "production", "1.0"), "events", now_us)
-            observations.add_events(tx, {place: {kind: EventCount(count, [])}})
+        self._road.report(counts, now_us)
 
     def _befall(self) -> None:
         now_us = self.clock.now_us()
         kind = self._random.choice([ChangeKind.NEW, ChangeKind.EVENT, ChangeKind.REGRESSED, ChangeKind.RESOLVED])
         domain = self._random.choice(["payment", "subscription", "search"])
-        detail = ChangeDetail(environment="production", tags={"domain": domain}, received_us=now_us)
-        with self.database.write() as tx:
-            changes.add(tx, [changes.NewChange(1, f"{self._random.randint(1, 3):016x}", kind, now_us, detail)])
+        self._road.befall(kind, self._random.randint(1, 3), domain, now_us)
 
     def opened(self) -> list[tuple[object, ...]]:
         """The incidents that live evaluation opened."""
