@@ -26,7 +26,7 @@ def test_a_thousand_incidents_are_told_whatever_is_killed(
     try:
         with telling.killing(pause_s=2):
             telling.open_incidents(INCIDENTS)
-            telling.settle()
+        telling.settle()
         figures = telling.judge()
     finally:
         telling.close()

@@ -24,7 +24,7 @@ def test_killing_worker_and_channel_server_leaves_no_change_untold(start_telling
 
     with telling.killing(pause_s=2):
         telling.open_incidents(40)
-        telling.settle()
+    telling.settle()
 
     figures = telling.judge()
     assert figures["incidents"] >= 40

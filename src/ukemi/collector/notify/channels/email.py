@@ -71,6 +71,11 @@ class Email:
         try:
             with self._connect() as smtp:
                 refused = smtp.send_message(message, self._from, self._to)
+        except smtplib.SMTPAuthenticationError as error:
+            raise Undeliverable(
+                f"The mail server refuses user and password ({error.smtp_code}). Both stand in its URL, percent-encoded.",
+                retry=400 <= error.smtp_code < 500,
+            ) from None
         except smtplib.SMTPResponseException as error:  # the server's word: 4xx may pass, 5xx will not
             raise Undeliverable(
                 f"The mail server answered {error.smtp_code}.", retry=400 <= error.smtp_code < 500
