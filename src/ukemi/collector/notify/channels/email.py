@@ -94,8 +94,8 @@ class Email:
             raise Undeliverable("The mail server's certificate is not to be trusted.", retry=False) from None
         except (smtplib.SMTPException, OSError) as error:
             raise Undeliverable(f"The mail server could not be reached: {type(error).__name__}.", retry=True) from None
-        codes = ", ".join(sorted({str(code) for code, _ in refused.values()}))
-        some = f", which refused {len(refused)} of {len(self._to)} recipients ({codes})" if refused else ""
+        why = ", ".join(sorted({str(code) for code, _ in refused.values()}))
+        some = f", which refused {len(refused)} of {len(self._to)} recipients ({why})" if refused else ""
         return f"taken by the mail server{some}"
 
     def _connect(self) -> smtplib.SMTP:
