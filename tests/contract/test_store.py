@@ -771,7 +771,7 @@ def test_notifications_of_one_incident_and_channel_keep_their_order(
         due = notifications.due(tx, now_us + 10, 50)
         assert [one.id for one in due] == ["0", "2"]
         notifications.retry(tx, due[0], "The channel answered 500.", now_us + SECOND_US)
-        notifications.delivered(tx, due[1], now_us + 10)
+        notifications.delivered(tx, due[1], "200", now_us + 10)
         assert notifications.due(tx, now_us + 10, 50) == []
         (again,) = notifications.due(tx, now_us + SECOND_US, 50)
         assert (again.id, again.attempts, again.content) == ("0", 1, content("a"))
