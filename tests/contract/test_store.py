@@ -775,7 +775,7 @@ def test_notifications_of_one_incident_and_channel_keep_their_order(
         assert notifications.due(tx, now_us + 10, 50) == []
         (again,) = notifications.due(tx, now_us + SECOND_US, 50)
         assert (again.id, again.attempts, again.content) == ("0", 1, content("a"))
-        notifications.delivered(tx, again, now_us + SECOND_US)
+        notifications.delivered(tx, again, "200", now_us + SECOND_US)
         assert [one.id for one in notifications.due(tx, now_us + SECOND_US, 50)] == ["1"]
 
 
@@ -814,7 +814,7 @@ def test_the_ledger_tells_how_each_delivery_went(database: Database, project: Pr
         notifications.queue(tx, 1, "0", "slack", content("a"), now_us)
         notifications.queue(tx, 1, "1", "webhook", content("a"), now_us + 1)
         slack, webhook = notifications.due(tx, now_us + 1, 50)
-        notifications.delivered(tx, slack, now_us + SECOND_US)
+        notifications.delivered(tx, slack, "200", now_us + SECOND_US)
         notifications.failed(tx, webhook, "x" * 2000)
         ledger = notifications.ledger(tx, 10)
     assert [(one.id, one.state, one.attempts, one.delay_us, len(one.last_error)) for one in ledger] == [
