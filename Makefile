@@ -52,7 +52,7 @@ screenshots: $(VENV)/.installed assets/.built  ## take the guide's pictures anew
 
 lock:  ## renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command "make lock" \
-	    --extra collector --extra postgres --group dev pyproject.toml -o requirements/dev.txt
+	    --extra collector --extra postgres --extra apprise --group dev pyproject.toml -o requirements/dev.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command "make lock" \
 	    --extra collector --extra postgres pyproject.toml -o requirements/collector.txt
 	@cd backend && uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock" \

@@ -2,8 +2,8 @@
 Everything that Apprise speaks: Teams, Discord, Telegram, ntfy, Opsgenie and about a hundred more; the extra `ukemi[apprise]`.
 
 It is optional, and imported only when such a channel is configured. Apprise sends by its own client: the checks of
-`ukemi.collector.notify.http` (private addresses, redirects, time limits, Retry-After) do not apply to it. It tells only
-whether all went well, so every failure is tried again.
+`ukemi.collector.notify.http` (private addresses, time limits, Retry-After) do not apply to it, and only who starts the
+collector can name its URLs. Redirects are not followed. It tells only whether all went well, so every failure is tried again.
 """
 
 import importlib
@@ -36,7 +36,9 @@ class Apprise:
             ) from error
         # Its own log would repeat the URLs, and they hold secrets.
         logging.getLogger("apprise").setLevel(logging.CRITICAL)
-        self._sender: Any = apprise.Apprise()
+        # It would follow redirects, and take what arrived nowhere for told.
+        asset = apprise.AppriseAsset(app_id="ukemi", app_desc="error tracking", http_redirects=False)
+        self._sender: Any = apprise.Apprise(asset=asset)
         for number, url in enumerate(urls.split(), 1):
             if not self._sender.add(url):
                 raise BadChannel(
