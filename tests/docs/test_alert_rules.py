@@ -14,6 +14,7 @@ from ukemi.collector.core.rule import Condition, EventCondition, Label, Rule, Se
 from ukemi.protocol.vocabulary import KeyKind, Level
 
 PAGE = Page.read("docs/reference/alert-rules.md")
+COOKBOOK = Page.read("docs/how-to/alert-cookbook.md")
 
 
 def described(struct):
@@ -115,6 +116,20 @@ def test_the_how_to_tells_the_severities_that_ship():
         assert set(row["rules that ship with it"].split(", ")) == {f"`{name}`" for name in rules}
 
 
-@pytest.mark.parametrize("text", PAGE.snippets("toml"))
+@pytest.mark.parametrize("text", [*PAGE.snippets("toml"), *COOKBOOK.snippets("toml")])
 def test_an_example_is_a_rules_file(text):
     assert rules_file.parse(text).rules
+
+
+def test_the_cookbook_names_every_shipped_rule_and_step_and_keys_that_they_have():
+    rows = COOKBOOK.section("What ships, and where it is changed").table()
+    shipped = {rule.name: rule for rule in rules_file.load(None).rules}
+
+    assert {name for row in rows for name in re.findall("`([^`]+)`", row["rule"])} == {
+        name for name, _ in shipped_names()
+    }
+    for row in rows:
+        (rule,) = [shipped[name] for name in re.findall("`([^`]+)`", row["rule"]) if name in shipped] or [None]
+        if rule:
+            keys = {word.split(" = ")[0] for word in re.findall("`([^`]+)`", row["change it by"])}
+            assert keys <= {*rule.__struct_fields__, *rule.when.__struct_fields__}

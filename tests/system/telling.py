@@ -192,9 +192,9 @@ class Telling:
     def _pass_tick(self) -> None:
         """Move the clock on to the next tick, once digest has taken what was sent, and wait until that is judged."""
         self._wait(lambda: self.count(f"request_bucket WHERE sequence = {self._sequence}") or not self._sequence)
-        before_us = self._judged_us()
         self._move()
-        self._wait(lambda: self._judged_us() > before_us)
+        now_s = time.time() + self._moved_s
+        self._wait(lambda: self._judged_us() >= (now_s - now_s % TICK_S) * 1_000_000)
 
     def _judged_us(self) -> int:
         return max((row[0] for row in self.rows("SELECT tick_us FROM judging")), default=0)
