@@ -28,6 +28,9 @@ TEST_CARDS = {
 form such an id, too."""
 
 
+PAID_TIERS = [tier for tier in Tier if tier is not Tier.FREE]
+
+
 class Feedback(BaseModel):
     event_id: str = Field(pattern="^[0-9a-f]{32}$")
     name: str = Field(default="", max_length=120)
@@ -77,10 +80,7 @@ def sign_out() -> Response:
 def membership_page(request: Request, member: SignedInVisitor) -> Response:
     held = [one for one in subscriptions.mine(member) if one.is_active]
     receipts = payments.mine(member)
-    return show(request, "membership.html", held=held, payments=receipts, cards=TEST_CARDS, tiers=_TIERS)
-
-
-_TIERS = [tier for tier in Tier if tier is not Tier.FREE]
+    return show(request, "membership.html", held=held, payments=receipts, cards=TEST_CARDS, tiers=PAID_TIERS)
 
 
 @router.post("/membership")
