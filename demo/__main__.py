@@ -99,8 +99,8 @@ def fail_and_dawdle(stack: Stack, traffic: Traffic, member: dict[str, str]) -> N
         _say("Every third request fails, payments take 3.6 seconds, and somebody tries one password after another ...")
         traffic.delay_payments(3.6)
         caused.begin("urgent error rate", "very slow")
-        traffic.guess_passwords("aiko")
-        _wait(stack, ["urgent error rate", "very slow", "expected failures"], traffic.mix(member, failing=0.33))
+        with traffic.guessed_passwords("aiko"):
+            _wait(stack, ["urgent error rate", "very slow", "expected failures"], traffic.mix(member, failing=0.33))
         traffic.delay_payments(0)
 
 
@@ -186,7 +186,7 @@ def _wait(stack: Stack, names: Sequence[str], doing: Iterator[object] | None = N
             _say(f"  {name}: told to {', '.join(sorted(ROW[name].told))}")
         return not missing
 
-    _until("the alert", is_all_heard, doing)
+    _until(" and ".join(names), is_all_heard, doing)
 
 
 def _until(what: str, condition: Callable[[], object], doing: Iterator[object] | None = None) -> None:

@@ -30,6 +30,8 @@ class Received(BaseModel):
     """slack | pagerduty | email | webhook"""
     state: str
     """opened | upgraded | closed"""
+    severity: str
+    """warning | high | critical; "" of an end."""
     title: str
     detail: str
     rule: str
@@ -52,8 +54,8 @@ class Inbox:
         context = next((b["elements"][0]["text"] for b in blocks if b["type"] == "context"), "")
         # The edge of the row has the colour that Slack shows as a sign before the text.
         title = _plain(message["text"]).partition(" ")[2]
-        state = _state(title)
-        self._keep("slack", state, title, _plain(section), context.split(" · ")[0], "")
+        state, severity = _state(title)
+        self._keep("slack", state, severity, title, _plain(section), context.split(" · ")[0], "")
         return Response("ok")
 
     async def pagerduty(self, request: Request) -> Response:
@@ -67,6 +69,7 @@ class Inbox:
         self._keep(
             "pagerduty",
             state,
+            _PAGERDUTY.get(payload.get("severity"), ""),
             payload.get("summary") or (opened.title if opened else ""),
             payload.get("custom_details", {}).get("because", ""),
             payload.get("class") or (opened.rule if opened else ""),
@@ -81,7 +84,7 @@ class Inbox:
             return Response("wrong signature", 401)
         data = body["data"]
         state = body["type"].removeprefix("incident.")
-        self._keep("webhook", state, data["title"], data["because"], data["rule"], data["incident"])
+        self._keep("webhook", state, data["severity"], data["title"], data["because"], data["rule"], data["incident"])
         return Response(status_code=204)
 
     def email(self, message: EmailMessage) -> None:
@@ -90,7 +93,7 @@ class Inbox:
         title = str(message["Subject"]).removeprefix("Re: ").partition("] ")[2] or str(message["Subject"])
         rule = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("Rule:")), "")
         thread = str(message["References"] or message["Message-ID"]).split()[0]
-        self._keep("email", _state(title), title, text, rule, thread)
+        self._keep("email", *_state(title), title, text, rule, thread)
 
     async def list(self, _request: Request) -> Response:
         return JSONResponse([one.model_dump() for one in self.received])
@@ -100,9 +103,18 @@ class Inbox:
             _PAGE.replace("<!-- rows -->", "".join(_row(one) for one in reversed(self.received)) or _EMPTY)
         )
 
-    def _keep(self, channel: str, state: str, title: str, detail: str, rule: str, key: str) -> None:
+    def _keep(self, channel: str, state: str, severity: str, title: str, detail: str, rule: str, key: str) -> None:
         self.received.append(
-            Received(at_s=time.time(), channel=channel, state=state, title=title, detail=detail, rule=rule, key=key)
+            Received(
+                at_s=time.time(),
+                channel=channel,
+                state=state,
+                severity=severity,
+                title=title,
+                detail=detail,
+                rule=rule,
+                key=key,
+            )
         )
 
 
@@ -118,12 +130,16 @@ def create_app(inbox: Inbox) -> Starlette:
     )
 
 
-def _state(headline: str) -> str:
-    """What a headline tells: `now critical: …`, `resolved: …`, `critical: …`."""
+_PAGERDUTY = {"critical": "critical", "error": "high", "warning": "warning"}
+
+
+def _state(headline: str) -> tuple[str, str]:
+    """State and severity of a headline: `now critical: …`, `resolved: …`, `critical: …`."""
     word = headline.partition(":")[0].split(",")[0].strip()
     if word == "resolved":
-        return "closed"
-    return "upgraded" if word.startswith("now ") else "opened" if word in ("warning", "high", "critical") else word
+        return "closed", ""
+    severity = word.removeprefix("now ")
+    return ("upgraded" if severity != word else "opened") if severity in _PAGERDUTY.values() else word, severity
 
 
 def _plain(text: str) -> str:

@@ -7,12 +7,20 @@ def everything() -> tuple[list[dict], list[dict]]:
     """What the inbox has when all is well, and the ledger of it."""
     received, ledger = [], []
     for number, row in enumerate(ROWS):
-        for channel, state in row.told.items():
+        for channel in sorted(row.told):
             key = "" if channel == "slack" else row.rule
-            states = [state, "closed"] if channel == "slack" or state == "opened" else [state]
-            for one in states:
+            is_known = any(one["rule"] == row.rule and one["channel"] == channel for one in received)
+            for one in ["upgraded"] if is_known else ["opened", "closed"]:
                 received.append(
-                    {"at_s": number, "channel": channel, "state": one, "rule": row.rule, "title": row.name, "key": key}
+                    {
+                        "at_s": number,
+                        "channel": channel,
+                        "state": one,
+                        "severity": row.severity,
+                        "rule": row.rule,
+                        "title": row.name,
+                        "key": key,
+                    }
                 )
                 ledger.append({"incident_id": row.rule, "channel": channel, "reason": f"{one} {row.name}"})
     return received, ledger
@@ -53,7 +61,7 @@ def test_a_change_that_was_queued_twice_is_noticed():
 
 def test_an_alert_of_another_rule_is_noticed():
     received, ledger = everything()
-    other = {**received[0], "rule": "disk is full", "title": "the disk is full"}
+    other = {**received[0], "channel": "slack", "rule": "disk is full", "title": "the disk is full"}
 
     assert "slack was told of something else: the disk is full." in complaints(
         [*received, other], [*ledger, {"incident_id": "x", "channel": "slack", "reason": "opened"}]
