@@ -72,8 +72,9 @@ class _Memory:
         self.plain: tuple[_Plain, _Plain, _Plain] = ({}, {}, {})
         """Keys that hold nothing and judge nothing, each with the memory for the texts that stand under it."""
 
-    def note_clean(self, sort: int, text: str) -> None:
-        if len(text) <= _MAX_REMEMBERED_TEXT and not text[:1].isdigit():  # times and numbers do not come again
+    def note_clean(self, sort: int, text: str, *, was_suspicious: bool) -> None:
+        # Times and numbers do not come again; but what the patterns had to see, such as `127.0.0.1:8000`, is worth it.
+        if len(text) <= _MAX_REMEMBERED_TEXT and (was_suspicious or not text[:1].isdigit()):
             clean = self.clean[sort]
             if len(clean) >= _MAX_REMEMBERED:
                 clean.clear()
@@ -104,6 +105,7 @@ class _SetAside:
     sort: int
     place: _Place
     is_clean: bool = True
+    was_suspicious: bool = False
 
 
 class _Walked(NamedTuple):
@@ -240,10 +242,10 @@ class _Walk:
             one.into[one.at], found = searched[key]
             for rule, kind in found:
                 self._note(one.place, rule, kind, one.text)
-            one.is_clean = not found
+            one.is_clean, one.was_suspicious = not found, True
         for one in self._texts:
             if one.is_clean:
-                self._memory.note_clean(one.sort, one.text)
+                self._memory.note_clean(one.sort, one.text, was_suspicious=one.was_suspicious)
         self._note_copies()
 
     def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: _Place) -> bool:
@@ -341,7 +343,7 @@ class _Walk:
         if name not in self._memory.clean[sort]:
             shown, found = _searched(_readable(name), self._rules, sort)
             if not found:
-                self._memory.note_clean(sort, name)
+                self._memory.note_clean(sort, name, was_suspicious=False)
             for rule, kind in found:
                 self._note((place, shown), rule, kind, name)
         if shown is name:

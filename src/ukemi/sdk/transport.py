@@ -82,7 +82,7 @@ def behind_door(asked: Any) -> type[Transport]:
         def _has_room(self, written: "_Written") -> bool:
             """Whether what waits stays within bounds, and then it waits. Transports of the app's own have no such queue."""
             if issubclass(transport, HttpTransport):
-                if sum(len(one.get_bytes()) for one in (*self._waiting, written)) > MAX_WAITING_BYTES:
+                if written.size + sum(one.size for one in self._waiting) > MAX_WAITING_BYTES:
                     return False
                 self._waiting.add(written)
             return True
@@ -153,6 +153,8 @@ def record_lost_errors(reason: str, count: int) -> None:
 class _Written(Item):
     """An item as JSON. Loss reports, and transports of an app's own, may ask for the tree again."""
 
+    size = 0
+    """In bytes."""
     event_id: str | None = None
     """Of an error event."""
 
@@ -175,8 +177,9 @@ def _written(item: Item) -> _Written | None:
     except (TypeError, ValueError, AttributeError):
         report_internal("item_not_written")
         return None
-    written = _Written(text.encode(), clean.headers)
-    written.event_id = event_id
+    payload = text.encode()
+    written = _Written(payload, clean.headers)
+    written.size, written.event_id = len(payload), event_id
     return written
 
 
