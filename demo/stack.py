@@ -151,7 +151,9 @@ def _start_backend(
         "STRIPE_API_BASE": payments_url,
         "STRIPE_TIMEOUT_S": "8",
     }
-    command = [sys.executable, "-m", "uvicorn", "backend.app:app", "--port", str(port), "--workers", str(WORKERS)]
+    served = [sys.executable, "-m", "uvicorn", "backend.app:app", "--port", str(port), "--workers", str(WORKERS)]
+    # On a busy machine a worker may be silent for longer than uvicorn's five seconds, and would be killed for it.
+    command = [*served, "--timeout-worker-healthcheck", "60"]
     log_path = folder / "backend.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=environment, cwd=ROOT)
