@@ -10,7 +10,7 @@ INSTALLED = [
     "/usr/lib/python3/dist-packages/requests/api.py",
     "/usr/local/lib/python3.12/json/decoder.py",
     "/Library/Frameworks/Python.framework/Versions/3.12/lib/python3.12/asyncio/runners.py",
-    "/root/.local/share/uv/python/cpython-3.12.7-linux-x86_64-gnu/lib/python3.12/threading.py",
+    "/opt/pythons/cpython-3.12.7-linux-x86_64-gnu/lib/python3.12/threading.py",
     "C:\\Python312\\Lib\\json\\decoder.py",
     "C:\\shop\\venv\\Lib\\site-packages\\httpx\\_client.py",
     "<frozen importlib._bootstrap>",
