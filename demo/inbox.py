@@ -5,6 +5,7 @@ It checks what the real ones check: Slack's message must have text, PagerDuty's 
 webhook a valid signature of Standard Webhooks.
 """
 
+import re
 import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -144,6 +145,8 @@ def _state(headline: str) -> tuple[str, str]:
 
 def _plain(text: str) -> str:
     """Slack's markup as text."""
+    text = re.sub(r"^<https?://[^>]*>$", "", text, flags=re.MULTILINE)  # a line that is only the button's twin
+    text = re.sub(r"<https?://[^|>]+\|([^>]*)>", r"\1", text)
     for safe, raw in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\u200b", ""), ("*", "")):
         text = text.replace(safe, raw)
     return text
@@ -151,7 +154,7 @@ def _plain(text: str) -> str:
 
 def _row(one: Received) -> str:
     at = datetime.fromtimestamp(one.at_s, UTC).strftime("%H:%M:%S")
-    lines = [line for line in one.detail.splitlines() if not line.startswith("<http")]
+    lines = [line for line in one.detail.splitlines() if line]
     return (
         f'<li class="{one.state}"><time>{at}</time><span class="channel {one.channel}">{one.channel}</span>'
         f"<div><strong>{escape(one.title)}</strong><p>{escape(' · '.join(lines))}</p>"
