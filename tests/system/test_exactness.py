@@ -4,7 +4,6 @@ Rates and runs are exact on real traffic: an app of four worker processes, its r
 The rules are those that ship, with windows of a minute where five were; thresholds and sample sizes are as shipped.
 """
 
-import gzip
 import json
 import os
 import signal
@@ -12,13 +11,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import brotli
 import httpx
 import pytest
+
+from tests.system.between import Between
 
 RULES = Path(__file__).parent.parent.parent / "src/ukemi/collector/alerts/default_rules.toml"
 WORKERS = 4
@@ -149,55 +148,26 @@ def served(collector) -> tuple[int, int]:
     return collector.rows(query)[0]
 
 
-class LossyWay:
-    """Stands between app and collector. Of the reports of requests it loses one, and sends another one twice."""
+class LossyWay(Between):
+    """Of the reports of requests it loses one, and sends another one twice."""
 
     def __init__(self, target: str) -> None:
         self.lost = self.doubled = 0
         self.is_faulty = False
-        self.onwards = httpx.Client(base_url=target)
-        lock = threading.Lock()
-        way = self
+        self._lock = threading.Lock()
+        super().__init__(target)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                is_report = way.is_faulty and b"ukemi_request_counts" in _plain(body, self.headers["content-encoding"])
-                with lock:
-                    is_lost = is_report and not way.lost
-                    way.lost += is_lost
-                    is_doubled = is_report and not is_lost and not way.doubled
-                    way.doubled += is_doubled
-                if is_lost:
-                    return self.connection.close()
-                headers = {
-                    name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
-                }
-                for _ in range(2 if is_doubled else 1):
-                    answer = way.onwards.post(self.path, content=body, headers=headers)
-                self.send_response(answer.status_code)
-                self.send_header("content-length", "0")
-                self.end_headers()
-                return None
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        self.onwards.close()
-
-
-def _plain(body: bytes, encoding: str | None) -> bytes:
-    return {"gzip": gzip.decompress, "br": brotli.decompress}.get(encoding or "", bytes)(body)
+    def times(self, headers: bytes, body: bytes) -> int:
+        if not (self.is_faulty and b"ukemi_request_counts" in body):
+            return 1
+        with self._lock:
+            if not self.lost:
+                self.lost += 1
+                return 0
+            if not self.doubled:
+                self.doubled += 1
+                return 2
+        return 1
 
 
 @pytest.fixture
@@ -212,7 +182,9 @@ def test_a_true_tenth_of_a_thousand_requests_pages_and_every_number_is_right(
 ):
     """With one trace in a hundred, one report lost and one sent twice, and a worker killed halfway."""
     dsn = urlsplit(collector.dsn())
-    shop = start_shop(dsn._replace(netloc=f"{dsn.username}@{way.host}").geturl(), workers=WORKERS, SHOP_TRACES="0.01")
+    shop = start_shop(
+        dsn._replace(netloc=f"{dsn.username}@{way.address}").geturl(), workers=WORKERS, SHOP_TRACES="0.01"
+    )
     killed = next(iter(shop.pids()))
     before = counted_until_still(collector, eventually)
     way.is_faulty = True

@@ -2,61 +2,27 @@
 
 import secrets
 import sqlite3
-import threading
-import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import brotli
 import httpx
 import pytest
 import zstandard
 
+from tests.system.between import Between
+
 DECLINED_CARD = "4000000000000002"
 
 
-class Wire:
-    """Stands between the app and the collector: keeps what left the app, decoded, and hands it on unchanged."""
+class Wire(Between):
+    """Keeps what left the app."""
 
     def __init__(self, target: str) -> None:
-        bodies: list[bytes] = []
+        self.bodies: list[bytes] = []
+        super().__init__(target)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                bodies.append(str(self.headers).encode())
-                bodies.append(decoded(body, self.headers.get("content-encoding", "")))
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
-                answer = httpx.post(target + self.path, content=body, headers=headers)
-                self.send_response(answer.status_code)
-                self.send_header("content-length", str(len(answer.content)))
-                self.end_headers()
-                self.wfile.write(answer.content)
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self.bodies = bodies
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def decoded(body: bytes, encoding: str) -> bytes:
-    if encoding == "gzip":
-        return zlib.decompress(body, 16 + zlib.MAX_WBITS)
-    if encoding == "br":
-        return brotli.decompress(body)
-    assert encoding in ("", "identity")
-    return body
+    def times(self, headers: bytes, body: bytes) -> int:
+        self.bodies += [headers, body]
+        return 1
 
 
 @pytest.fixture
