@@ -90,7 +90,7 @@ def _greet(greeting: str, settings: Settings, rules: rules_file.RuleSet, *, is_l
     if rules.is_nobody_told(os.environ):
         typer.secho(
             "Nobody is being told: no notification channel is configured, so alerts only show on the pages.\n"
-            "Set UKEMI_SLACK_URL, UKEMI_PAGERDUTY_ROUTING_KEY or UKEMI_WEBHOOK_URL and start again.",
+            "Set UKEMI_SLACK_URL, UKEMI_PAGERDUTY_ROUTING_KEY, UKEMI_SMTP_URL or UKEMI_WEBHOOK_URL and start again.",
             fg=typer.colors.YELLOW,
         )
     elif untold := rules.untold(os.environ):
