@@ -312,11 +312,8 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
 def _ready_url(settings: Settings) -> str:
     """Where this machine's own HTTP process says whether all is well."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    return (
-        f"http://[{host}]:{settings.port}/health/ready"
-        if ":" in host
-        else f"http://{host}:{settings.port}/health/ready"
-    )
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{settings.port}/health/ready"
 
 
 def open_channels(rules: RuleSet, environment: Mapping[str, str], client: OutgoingClient) -> dict[str, Channel]:

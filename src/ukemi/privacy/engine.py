@@ -202,9 +202,7 @@ class _Walk:
             key: the name that the value stands under; of a list's entry, the list's.
             place: of the value, for remarks.
         """
-        kind = type(
-            value
-        )  # exact types first: they are nearly all, and asking for abstract ones costs ten times as much
+        kind = type(value)  # exact types first: they are nearly all; asking for abstract ones costs ten times as much
         if depth > _MAX_DEPTH:
             into[at] = "<nested too deep>"
         elif value is None or kind is bool:

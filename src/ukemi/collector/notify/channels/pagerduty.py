@@ -3,7 +3,8 @@ PagerDuty, Events API v2: trigger, acknowledge and resolve under one dedup key, 
 
 Source: developer.pagerduty.com/docs/events-api-v2, read 2026-11. Summary at most 1024 characters, 512 KB in all. An
 acknowledge or a resolve with another routing key than the trigger's is dropped there, so an incident keeps the key that it
-began with: its id is noted, never the key itself, and several keys may be set while one replaces another. Whatever is told of a key that is open already is added to it, and pages nobody anew.
+began with: its id is noted, never the key itself, and several keys may be set while one replaces another. Whatever is told
+of a dedup key that is open already is added to it, and pages nobody anew.
 """
 
 from hashlib import sha256
