@@ -98,7 +98,7 @@ class _Served:
             isolation.clear_breadcrumbs()
             isolation.add_event_processor(self._describe)
             name = f"{self._scope.get('method', 'WEBSOCKET')} {self._scope.get('path', '')}"
-            sentry_sdk.add_breadcrumb(category="request", message=name, type="http")
+            isolation.add_breadcrumb(category="request", message=name, type="http")
             begun = self._begin(name, isolation)
             if begun is not None:
                 stack.enter_context(_quiet(begun))
@@ -151,7 +151,7 @@ class _Served:
 
     def _finish(self, transaction: Any) -> None:
         try:
-            route = route_of(self._scope)
+            route = route_of(self._scope) if transaction is not None else None
             if transaction is not None and self._settings.streams_spans:
                 if route is not None:
                     transaction.name = f"{self._scope.get('method', 'WEBSOCKET')} {route}"

@@ -41,6 +41,8 @@ def route_of(scope: Scope) -> str | None:
     path = str(scope.get("path", ""))
     if not isinstance(pattern, re.Pattern):
         return template
+    if pattern.match(path):
+        return template
     start = 0
     while not pattern.match(path[start:]):
         start = path.find("/", start + 1)

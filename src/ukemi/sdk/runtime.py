@@ -39,6 +39,8 @@ class Runtime:
     """Rate of a request by its path and its caller's decision; None: sentry-sdk decides by options of the app's own."""
     again: "Callable[..., Any] | None" = None
     """While tracking is off: sets it up as the app asked for, with a DSN (`ukemi.sdk.testing`)."""
+    claims: dict[bytes, tuple[Mapping[str, Any], float]] = field(default_factory=dict, repr=False)
+    """What verified tokens say, by the hash of the token, and until when (wall clock, seconds) that may be taken for known."""
     internal: dict[str, int] = field(default_factory=dict)
     """Failures of our own code by name: what `report_internal` counts."""
 

@@ -1,6 +1,7 @@
 """Which transactions are kept. Decided by path segments: the route is not matched yet when sentry-sdk asks."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from ukemi.protocol.vocabulary import HEALTH_SEGMENTS
@@ -12,6 +13,7 @@ CRITICAL_RATE: Final = 1.0
 SamplingContext = Mapping[str, Any]
 
 
+@lru_cache(maxsize=1024)
 def segments(path: str) -> frozenset[str]:
     """`/api/payments/42` → api, payments, 42."""
     return frozenset(part for part in path.lower().split("/") if part)

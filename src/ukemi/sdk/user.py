@@ -1,13 +1,19 @@
 """Who is behind a request: what the app itself found out, else what the request's verified token says."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
 
 import jwt as pyjwt
 
 from ukemi.sdk.request import Scope, client_address
 from ukemi.sdk.runtime import Runtime
+
+KNOWN_S: Final = 60.0
+"""So long a token that verified is not verified again: a page asks for many things with the same one."""
+MAX_KNOWN: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ def user_of(scope: Scope, runtime: Runtime) -> dict[str, Any]:
     if not found:
         found = _described((scope.get("state") or {}).get("user"))
     if not found and runtime.jwt:
-        found = _from_token(scope, runtime.jwt)
+        found = _from_token(scope, runtime.jwt, runtime.claims)
     user = {name: value for name, value in (found or {}).items() if value is not None}
     if "id" in user:
         user["id"] = str(user["id"])
@@ -62,9 +68,9 @@ def _plain(value: Any) -> Any:
     return getattr(value, "value", value)
 
 
-def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
+def _from_token(scope: Scope, jwt: Jwt, known: dict[bytes, tuple[Mapping[str, Any], float]]) -> dict[str, Any] | None:
     token = _token(scope, jwt.cookie)
-    claims = _verified(token, jwt) if token else None
+    claims = _claims(token, jwt, known) if token else None
     if claims is None:
         return None
     return {
@@ -74,6 +80,20 @@ def _from_token(scope: Scope, jwt: Jwt) -> dict[str, Any] | None:
         "role": claims.get("role"),
         "tier": claims.get("tier"),
     }
+
+
+def _claims(token: str, jwt: Jwt, known: dict[bytes, tuple[Mapping[str, Any], float]]) -> Mapping[str, Any] | None:
+    """The claims of a token that verifies, or did so a moment ago and has not expired since."""
+    digest, now_s = sha256(token.encode()).digest(), time.time()
+    claims, until_s = known.get(digest, (None, 0.0))
+    if claims is not None and now_s < until_s:
+        return claims
+    claims = _verified(token, jwt)
+    if claims is not None:
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        known[digest] = (claims, min(now_s + KNOWN_S, float(claims.get("exp", now_s + KNOWN_S))))
+    return claims
 
 
 def _verified(token: str, jwt: Jwt) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -9,7 +10,8 @@ import jwt as pyjwt
 import pytest
 from fastapi import FastAPI, Request
 
-from ukemi.sdk import Jwt
+from ukemi.sdk import Jwt, runtime
+from ukemi.sdk.user import MAX_KNOWN
 
 KEY = "a key of thirty-two bytes or more, for HS256"
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -125,6 +127,53 @@ def test_audience_and_issuer_are_verified_where_they_are_named(user):
 def test_a_token_that_does_not_verify_gives_no_user(user, authorization):
     verification = Jwt(KEY, ["HS256"], audience="shop", issuer="login")
     assert user(headers={"Authorization": authorization}, jwt=verification) == {}
+
+
+@pytest.fixture
+def ask(init, sent, serve, app):
+    """Requests of one set-up that fail, and how often a token was verified for them."""
+    init(app, storm_guard=0, jwt=Jwt(KEY, ["HS256"]))
+    client = serve(app)
+
+    def ask(bearer: str) -> dict:
+        before = len(sent.events())
+        client.get("/fail", headers={"Authorization": f"Bearer {bearer}"})
+        return sent.events()[before]["user"]
+
+    return ask
+
+
+def test_a_token_is_verified_once_a_minute_and_another_one_by_itself(ask, monkeypatch):
+    verified = []
+    decode = pyjwt.decode
+    monkeypatch.setattr(
+        pyjwt, "decode", lambda token, *rest, **options: verified.append(token) or decode(token, *rest, **options)
+    )
+    known = token()
+    assert [ask(known)["id"] for _ in range(3)] == ["17"] * 3
+    assert ask(token(sub="18"))["id"] == "18"
+    assert "id" not in ask(known[:-4] + "AAAA")
+    assert len(verified) == 3
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 61)
+    assert ask(known)["id"] == "17"
+    assert len(verified) == 4
+
+
+def test_a_token_that_was_known_gives_no_user_once_it_expired(ask, monkeypatch):
+    soon = token(exp=datetime.now(UTC) + timedelta(seconds=5))
+    assert ask(soon)["id"] == "17"
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 6)
+    monkeypatch.setattr("ukemi.sdk.user._verified", lambda *_: None)  # as it would find by its own clock
+    assert "id" not in ask(soon)
+
+
+def test_many_tokens_are_not_kept_for_ever(ask):
+    claims = runtime.current().claims
+    claims.update((bytes([number % 256, number // 256]), ({}, 0.0)) for number in range(MAX_KNOWN))
+    ask(token(sub="last"))
+    assert len(claims) == 1
 
 
 def test_without_a_way_to_verify_no_token_is_believed(user):
