@@ -211,7 +211,7 @@ class Incidents:
         if cause is None or (incident.condition in INHIBITS and not cause.is_new):
             return incident
         why = "came up at the same time" if cause.is_new else "has most errors of the time"
-        return incidents.attach_cause(tx, incident, cause.issue_id, f"{cause.text} {why}.", now_us)
+        return incidents.attach_cause(tx, incident, cause.issue_id, f"{cause.text.rstrip('.')} {why}.", now_us)
 
     def _tell(
         self,
