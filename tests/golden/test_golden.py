@@ -112,6 +112,15 @@ GOLDEN = {
         [False],
         "9bddc642ce9137f60688e8e42f8280e5",
     ),
+    "python-2.8.0-fastapi-unhandled": Expected(
+        "AttributeError: 'NoneType' object has no attribute 'upper'",
+        "/boom/{n}",
+        "api@2.3.4+567",
+        ["AttributeError"],
+        [("app", "boom", 10)],
+        [False],
+        "9bddc642ce9137f60688e8e42f8280e5",
+    ),
     "python-2.75.0-message-with-attachment": Expected(
         "with stuff",
         "",
@@ -167,6 +176,11 @@ def test_what_a_real_sdk_sent_has_no_defects(name):
     assert event.at_s is not None
     assert sdk in event.sdk_name
     assert event.sdk_version == version
+
+
+def test_the_oldest_and_the_newest_sentry_sdk_tell_of_one_issue():
+    """Or an upgrade of the SDK would open every issue anew."""
+    assert GOLDEN["python-2.8.0-fastapi-unhandled"] == GOLDEN["python-2.75.0-fastapi-unhandled"]
 
 
 def test_every_recording_is_expected_to_become_something():
