@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -53,7 +53,7 @@ BACKLOG = 200
 PATIENCE_S = 60.0
 
 Told = dict[str, float]
-"""When the channel was told of each subject; seconds of the monotonic clock."""
+"""When the channel was told of each subject; seconds of the wall clock, which the collector goes by, too."""
 
 
 def main() -> None:
@@ -73,8 +73,10 @@ def main() -> None:
             while caused.keys() - told.keys() and time.monotonic() < deadline_s:
                 time.sleep(0.1)
             print(rate(), flush=True)
+        marks = look_back(database)
         server.stop()
     report(caused, told)
+    take_apart(caused, told, marks)
 
 
 def report(caused: Told, told: Told) -> None:
@@ -82,13 +84,54 @@ def report(caused: Told, told: Told) -> None:
     print(f"{'rule':<24} {'alerts':>6} {'missing':>7}   {'P50':>6} {'P95':>6} {'P99':>6} {'max':>6}  seconds")
     for kind, name in (("event", "event (new error type)"), ("run", "failure run"), ("rate", "window (error rate)")):
         mine = [subject for subject in caused if subject.startswith(kind)]
-        delays_s = sorted(told[subject] - caused[subject] for subject in mine if subject in told)
+        delays_s = [told[subject] - caused[subject] for subject in mine if subject in told]
         if not delays_s:
             print(f"{name:<24} {0:6} {len(mine):7}")
             continue
-        quantiles = statistics.quantiles(delays_s, n=100, method="inclusive")
-        shown = "  ".join(f"{value:5.2f}" for value in (quantiles[49], quantiles[94], quantiles[98], delays_s[-1]))
-        print(f"{name:<24} {len(delays_s):6} {len(mine) - len(delays_s):7}   {shown}")
+        print(f"{name:<24} {len(delays_s):6} {len(mine) - len(delays_s):7}   {_quantiles(delays_s)}")
+
+
+class Marks(NamedTuple):
+    """What the database remembers of an alert on its way; seconds of the wall clock."""
+
+    received_s: float
+    """The event, or what told of the last failure."""
+    digested_s: float
+    """When digest began to write it down."""
+    judged_s: float
+    """When the step began that opened the incident."""
+
+
+def look_back(database: Path) -> dict[str, Marks]:
+    """When each subject came by the stages."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
+    rows = connection.execute(
+        "SELECT i.title, i.cause_us, c.at_us, i.opened_us FROM incident i "
+        "LEFT JOIN change c ON c.project_id = i.project_id AND c.issue_id = i.issue_id AND c.kind = 'new'"
+    ).fetchall()
+    connection.close()
+    return {
+        _subject(title): Marks(received / 1e6, (at or opened) / 1e6, opened / 1e6) for title, received, at, opened in rows
+    }
+
+
+def take_apart(caused: Told, told: Told, marks: dict[str, Marks]) -> None:
+    """Print where the time of the event rules goes."""
+    print("\nevent rules, from stage to stage           P50    P95    P99    max  seconds")
+    ways: list[tuple[str, Callable[[str], float]]] = [
+        ("raised → received (SDK, network)", lambda name: marks[name].received_s - caused[name]),
+        ("→ digested (fsync, spool, other batches)", lambda name: marks[name].digested_s - marks[name].received_s),
+        ("→ judged", lambda name: marks[name].judged_s - marks[name].digested_s),
+        ("→ the channel's request (outbox, network)", lambda name: told[name] - marks[name].judged_s),
+    ]
+    names = [name for name in caused if name.startswith("event") and name in told and name in marks]
+    for way, delay_s in ways if len(names) > 1 else []:
+        print(f"{way:<41} {_quantiles([delay_s(name) for name in names])}")
+
+
+def _quantiles(delays_s: list[float]) -> str:
+    cuts = statistics.quantiles(delays_s, n=100, method="inclusive")
+    return " ".join(f"{value:6.2f}" for value in (cuts[49], cuts[94], cuts[98], max(delays_s)))
 
 
 def cause(targets: list[tuple[str, str]]) -> Told:
@@ -135,7 +178,7 @@ def _client(dsn: str) -> sentry_sdk.Client:
 def _raise(client: sentry_sdk.Client, name: str, caused: Told) -> None:
     """An error of a kind that was never seen."""
     kind = type(name, (Exception,), {})
-    caused[name] = time.monotonic()
+    caused[name] = time.time()
     try:
         raise kind("a new one")  # noqa: TRY301 - as an app would
     except kind as error:
@@ -155,7 +198,7 @@ def _fail(http: httpx.Client, url: str, environment: str, requests: int, failure
         is_failure = number * failures // requests > (number - 1) * failures // requests
         reporter.count("GET", "/orders", 500 if is_failure else 200, 5.0)
         time.sleep(0.01)
-    caused[environment] = time.monotonic()
+    caused[environment] = time.time()
     time.sleep(20)
     reporter.end()
 
@@ -198,19 +241,14 @@ def _channel(told: Told) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            at_s = time.monotonic()
+            at_s = time.time()
             body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
             self.send_response(204)
             self.end_headers()
             if body["type"] != "incident.opened":
                 return
             data = body["data"]
-            # `SHOP-12: event7x: a new one` or `API downtime in run3x`
-            words = data["title"].replace(":", " ").split()
-            subject = next(
-                (word for word in words if word.startswith(("event", "run", "rate")) and word.endswith("x")), ""
-            )
-            told.setdefault(subject, at_s)
+            told.setdefault(_subject(data["title"]), at_s)
 
         def log_message(self, *_arguments: object) -> None:
             pass
@@ -221,6 +259,12 @@ def _channel(told: Told) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+def _subject(title: str) -> str:
+    """Of `SHOP-12: event7x: a new one` or `API downtime in run3x`."""
+    words = title.replace(":", " ").split()
+    return next((word for word in words if word.startswith(("event", "run", "rate")) and word.endswith("x")), "")
 
 
 @contextmanager
