@@ -111,7 +111,8 @@ def look_back(database: Path) -> dict[str, Marks]:
     ).fetchall()
     connection.close()
     return {
-        _subject(title): Marks(received / 1e6, (at or opened) / 1e6, opened / 1e6) for title, received, at, opened in rows
+        _subject(title): Marks(received / 1e6, (at or opened) / 1e6, opened / 1e6)
+        for title, received, at, opened in rows
     }
 
 

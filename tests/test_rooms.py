@@ -18,6 +18,7 @@ SEES: dict[str, set[str]] = {
     "ukemi.collector.settings": set(),
     "ukemi.collector.logs": set(),
     "ukemi.collector.lock": set(),
+    "ukemi.collector.bell": set(),
     "ukemi.collector.metrics": set(),
     "ukemi.collector.health": {
         "ukemi.collector.metrics",

@@ -39,6 +39,7 @@ from ukemi.collector.alerts.rules_file import (
     WebhookChannel,
 )
 from ukemi.collector.alerts.worker import Alerts
+from ukemi.collector.bell import Bell
 from ukemi.collector.core.clock import SECOND_US, Clock, SystemClock
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.admission import nothing_fits_at
@@ -68,8 +69,10 @@ log = structlog.get_logger("ukemi.processes")
 
 DRAIN_S = 1.0
 """How long a stopping HTTP process goes on answering on connections that it has already accepted."""
-IDLE_PAUSE_S = 0.05
-"""Pause of a worker that found nothing to do: with it, an alert is at most this late."""
+IDLE_PAUSE_S = 0.25
+"""Pause of a worker that found nothing to do and whom nobody rings: so late at most it meets what came over the database."""
+GATHER_S = 0.05
+"""Pause between two batches of digest that did not follow upon each other: what comes one by one is digested together."""
 FAILURE_PAUSE_S = 1.0
 STAGE_SILENT_S = 60.0
 """A stage that has ended no step for so long is not well."""
@@ -168,8 +171,11 @@ async def run_http(
     clock = open_clock(os.environ)
     database = Database(settings.database)
     rules = rules_file.load(settings.rules_file)
+    bell = Bell(_bell_path(settings))
     writer = (
-        SpoolWriter(settings.spool_path, nothing_fits_at(settings.max_spool_bytes)) if Role.INGEST in roles else None
+        SpoolWriter(settings.spool_path, nothing_fits_at(settings.max_spool_bytes), bell.ring)
+        if Role.INGEST in roles
+        else None
     )
     ingest = (
         IngestApp(writer, StoredKeys(database), settings, clock, partial(look, settings.spool_path)) if writer else None
@@ -190,18 +196,32 @@ async def run_http(
         await ingest.stop()
     if writer:
         writer.close()
+    bell.close()
     database.close()
 
 
 class Loop:
     """Runs a stage's `step` again and again in a thread of its own until told to stop."""
 
-    def __init__(self, name: str, step: Callable[[Clock], int], idle_pause_s: float, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[Clock], int],
+        idle_pause_s: float,
+        stopping: threading.Event,
+        bell: Bell | None = None,
+        *,
+        gather_s: float = 0.0,
+    ) -> None:
         """
         Args:
             step: does at most one batch of work and returns how much it did; 0 makes the loop pause.
+            bell: ends a pause: there may be work.
+            gather_s: shortest time from one pause to the next.
         """
         self.name, self._step, self._idle_pause_s, self._stopping = name, step, idle_pause_s, stopping
+        self._gather_s = gather_s
+        self.bell = bell or Bell()
         self.thread = threading.Thread(target=self._run, name=name)
         self.well_s = time.monotonic()
         """When a step succeeded last, on the monotonic clock."""
@@ -221,8 +241,13 @@ class Loop:
             if worked:
                 metrics.stage_seconds.labels(self.name).observe(time.monotonic() - began_s)
                 metrics.stage_work.labels(self.name).inc(worked)
-            else:
-                self._stopping.wait(self._idle_pause_s)
+            elif self.bell.wait(self._idle_pause_s):
+                self._stopping.wait(began_s + self._gather_s - time.monotonic())
+
+    def join(self) -> None:
+        """Wait until it has ended; it is told to stop already."""
+        self.bell.ring()
+        self.thread.join()
 
 
 class Heartbeat:
@@ -246,6 +271,7 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     rules = rules_file.load(settings.rules_file)
     steps: list[Callable[[Clock], int]] = []
     loops: list[Loop] = []
+    telling = Bell()
     spool = None
     if Role.DIGEST in roles:
         spool = SpoolReader(settings.spool_path)
@@ -262,14 +288,27 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
             Loop("retention", lambda clock: _retain(database, clock, limit, stopping), RETENTION_PAUSE_S, stopping)
         )
     if Role.ALERTS in roles:
-        steps.append(Alerts(database, rules, os.environ, settings.public_url).step)
         told = Incidents(rules, os.environ, settings.public_url)
         configured = list(rules.configured(os.environ))
-        steps.append(OwnHealth(database, told, settings.data_dir, settings.spool_path, configured).step)
+        judges = [
+            Alerts(database, rules, os.environ, settings.public_url).step,
+            OwnHealth(database, told, settings.data_dir, settings.spool_path, configured).step,
+        ]
+        steps += [partial(_ringing, step, telling.ring) for step in judges]
     # With the stages, so that a worker which hangs in one of them falls silent.
     steps.append(Heartbeat(health.worker_file(settings)).step)
     # One after the other, so that due alerts run between two batches however much waits in the spool.
-    loops.append(Loop("digest", lambda clock: sum(step(clock) for step in steps), IDLE_PAUSE_S, stopping))
+    waiting = Bell(_bell_path(settings) if Role.DIGEST in roles else None)
+    loops.append(
+        Loop(
+            "digest",
+            lambda clock: sum(step(clock) for step in steps),
+            IDLE_PAUSE_S,
+            stopping,
+            waiting,
+            gather_s=GATHER_S,
+        )
+    )
     client = OutgoingClient(settings.outgoing_allow)
     notifier = Notifier(
         database,
@@ -277,9 +316,10 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         fallbacks=rules.fallbacks(os.environ),
         per_hour={name: config.per_hour for name, config in rules.configured(os.environ).items() if config.per_hour},
         self_test_days=settings.self_test_days,
+        ended=telling.ring,
     )
     if Role.NOTIFY in roles:
-        loops.append(Loop("notify", notifier.step, IDLE_PAUSE_S, stopping))
+        loops.append(Loop("notify", notifier.step, IDLE_PAUSE_S, stopping, telling))
     near = OutgoingClient(_ANYWHERE)
     if settings.heartbeat_url:
         stages = [loop for loop in loops if loop.name != "retention"]
@@ -300,13 +340,28 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     signal.sigwait(stop_signals)
     stopping.set()
     for loop in loops:
-        loop.thread.join()
+        loop.join()
     notifier.close()
+    for bell in {telling, *(loop.bell for loop in loops)}:
+        bell.close()
     client.close()
     near.close()
     if spool:
         spool.close()
     database.close()
+
+
+def _bell_path(settings: Settings) -> Path:
+    """Of the bell that ingest rings and digest hears."""
+    return settings.spool_path.with_name("bell")
+
+
+def _ringing(step: Callable[[Clock], int], ring: Callable[[], None], clock: Clock) -> int:
+    """A step, and a ring when it did anything."""
+    worked = step(clock)
+    if worked:
+        ring()
+    return worked
 
 
 def _ready_url(settings: Settings) -> str:

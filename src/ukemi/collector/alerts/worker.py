@@ -51,7 +51,7 @@ class Alerts:
         self._looked_us = 0
 
     def step(self, clock: Clock) -> int:
-        """Judge what happened since the last call. Returns the number of changes claimed."""
+        """Judge what happened since the last call. Returns how much it was: changes claimed, and verdicts that were news."""
         now_us = clock.now_us()
         is_tick = now_us // TICK_US != self._looked_us // TICK_US
         is_due = self._judge is None or is_tick or now_us - self._looked_us >= LOOK_US
@@ -68,15 +68,16 @@ class Alerts:
                 judge = self._begin(tx, now_us)
             elif is_due:
                 judge = self._renewed(tx, judge, now_us)
+            worked = 0
             if is_due:
-                self._tick(tx, judge, taken, now_us)
-                self._look(tx, judge, now_us)
+                worked += self._tick(tx, judge, taken, now_us)
+                worked += self._look(tx, judge, now_us)
                 self._looked_us = now_us
-            claimed = self._claim(tx, judge, now_us)
+            worked += self._claim(tx, judge, now_us)
             if is_due:
                 self._incidents.tick(tx, now_us)
         self._judge = judge
-        return claimed
+        return worked
 
     def _begin(self, tx: Tx, now_us: int) -> Judge:
         """Take over from whoever judged before: this worker in an earlier life, or another that is gone."""
@@ -108,8 +109,9 @@ class Alerts:
         for instance in gone:
             del judge.states[instance]
 
-    def _tick(self, tx: Tx, judge: Judge, taken: Judging, now_us: int) -> None:
-        """Judge the ticks that are over, each once, in their order."""
+    def _tick(self, tx: Tx, judge: Judge, taken: Judging, now_us: int) -> int:
+        """Judge the ticks that are over, each once, in their order. Returns how many verdicts were news."""
+        news = 0
         newest_us = now_us - now_us % TICK_US
         longest_us = RUNNING_PAUSE_US if taken.judge == self._name else START_PAUSE_US
         begin_us = taken.tick_us + TICK_US
@@ -117,21 +119,23 @@ class Alerts:
             begin_us = judge.listening_since_us = newest_us
             judging.add_pause(tx, Pause(taken.tick_us, newest_us))
         for tick_us in range(begin_us, newest_us + 1, TICK_US):
-            self._look(tx, judge, tick_us)
-            self._follow(tx, judge.tick(tick_us, partial(observations.between, tx)), tick_us)
+            news += self._look(tx, judge, tick_us)
+            news += self._follow(tx, judge.tick(tick_us, partial(observations.between, tx)), tick_us)
         if begin_us <= newest_us or taken.judge != self._name:
             judging.put(tx, Judging(self._name, max(taken.tick_us, newest_us)))
+        return news
 
-    def _look(self, tx: Tx, judge: Judge, now_us: int) -> None:
+    def _look(self, tx: Tx, judge: Judge, now_us: int) -> int:
         """Judge the services that stand differently than they did when they were looked at last."""
         services = observations.services(tx)
         seen = {
             key: see_service(services.get(key, ()), now_us, judge.quiet_us) for key in services.keys() | judge.services
         }
         changed = {key: one for key, one in seen.items() if one.differs(judge.services.get(key))}
-        if changed:
-            observations.note_services(tx, now_us, changed)
-            self._follow(tx, judge.see(now_us, changed), now_us)
+        if not changed:
+            return 0
+        observations.note_services(tx, now_us, changed)
+        return self._follow(tx, judge.see(now_us, changed), now_us)
 
     def _claim(self, tx: Tx, judge: Judge, now_us: int) -> int:
         claimed = changes.claim(tx, CLAIM, now_us)
@@ -146,17 +150,18 @@ class Alerts:
         self._follow(tx, judge.change(now_us, by_issue), now_us)
         return len(claimed)
 
-    def _follow(self, tx: Tx, judgements: Sequence[Judgement], now_us: int) -> None:
-        for one in judgements:
-            if one.is_news:
-                self._incidents.follow(
-                    tx,
-                    one.rule,
-                    one.instance.project_id,
-                    dict(one.instance.labels),
-                    one.verdict,
-                    now_us,
-                    environment=one.environment,
-                    severity=severity_of(one.rule, one.verdict.state.tier),
-                    detail=one.detail,
-                )
+    def _follow(self, tx: Tx, judgements: Sequence[Judgement], now_us: int) -> int:
+        news = [one for one in judgements if one.is_news]
+        for one in news:
+            self._incidents.follow(
+                tx,
+                one.rule,
+                one.instance.project_id,
+                dict(one.instance.labels),
+                one.verdict,
+                now_us,
+                environment=one.environment,
+                severity=severity_of(one.rule, one.verdict.state.tier),
+                detail=one.detail,
+            )
+        return len(news)

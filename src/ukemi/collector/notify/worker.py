@@ -9,7 +9,7 @@ what it does not take is told through another one. Of several workers on one dat
 import random
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -57,6 +57,7 @@ class Notifier:
         fallbacks: Sequence[str] | None = None,
         per_hour: Mapping[str, int] | None = None,
         self_test_days: int = 0,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
@@ -64,12 +65,14 @@ class Notifier:
             fallbacks: who takes over when one fails, the first choice first; None: any other one.
             per_hour: budgets by channel; 0 or not given: none.
             self_test_days: a channel through which nothing went for so long is tried out; 0: never.
+            ended: called when a delivery has: a hand is free, and the next of its incident may go.
         """
         self._database = database
         self._channels = channels
         self._fallbacks = list(channels) if fallbacks is None else [name for name in fallbacks if name in channels]
         self._per_hour = dict(per_hour or {})
         self._self_test_days = self_test_days
+        self._ended = ended
         self._pools = {name: ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"notify-{name}") for name in channels}
         self._lock = threading.Lock()
         self._under_way: dict[str, str] = {}
@@ -124,6 +127,7 @@ class Notifier:
         finally:
             with self._lock:
                 self._under_way.pop(one.id, None)
+            self._ended()
 
     def _try(self, one: Notification, clock: Clock) -> None:
         channel = self._channels[one.channel]

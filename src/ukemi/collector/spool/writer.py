@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import zstandard
@@ -47,13 +47,15 @@ class _Append:
 
 
 class SpoolWriter:
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, committed: Callable[[], None] = lambda: None) -> None:
         """
         Open the spool at `path` for appending.
 
         Args:
             max_bytes: size of the waiting items from which on `append` raises SpoolFull.
+            committed: called after each commit, in the thread that writes: somebody may wait for what it holds.
         """
+        self._committed = committed
         self._connection = open_spool(path)
         self._compressor = zstandard.ZstdCompressor(level=1)  # other threads run while it works
         self._max_bytes = max_bytes
@@ -101,6 +103,8 @@ class SpoolWriter:
             error = self._commit([item for append in batch for item in append.items])
             for append in batch:
                 append.settle(error)
+            if not error:
+                self._committed()
 
     def _commit(self, items: list[SpoolItem]) -> SpoolError | None:
         if self._backlog_bytes > self._max_bytes:
