@@ -119,6 +119,27 @@ def test_an_issue_is_resolved_and_opened_again(see: OpenPage, size: dict) -> Non
     expect(page.get_by_role("button", name="Resolve")).to_be_visible()
 
 
+@both_sizes
+def test_an_issue_is_deleted_only_by_who_is_asked_first(see: OpenPage, filled: object, size: dict) -> None:
+    filled.client.capture_event({"message": "a secret in plain words"})
+    filled.client.flush(timeout=10)
+    page = see("/issues?q=plain words", **size)
+    for _ in range(20):
+        if page.locator(".issue").count():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    page.locator(".issue .what").first.click()
+    page.wait_for_url("**/projects/1/issues/*")
+    delete = page.get_by_role("button", name="for good")
+    expect(delete).not_to_be_visible()
+    page.get_by_text("Delete this issue").click()
+    delete.click()
+    page.wait_for_url("**/issues")
+    page.goto(f"{page.url}?q=is:any plain words")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+
+
 def test_an_issue_is_found_and_resolved_by_keyboard_alone(see: OpenPage) -> None:
     page = see("/issues?q=is:any TimeoutError")
     reached = []

@@ -60,7 +60,7 @@ from ukemi.collector.settings import Settings
 from ukemi.collector.spool.look import look
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
-from ukemi.collector.store import issues, retention
+from ukemi.collector.store import deletions, issues, retention
 from ukemi.collector.store.database import Database
 from ukemi.collector.supervisor import Role
 from ukemi.collector.web.app import create_app
@@ -78,6 +78,7 @@ STAGE_SILENT_S = 60.0
 """A stage that has ended no step for so long is not well."""
 HEARTBEAT_S = 1.0
 RETENTION_PAUSE_S = 300.0
+DELETION_PAUSE_S = 1.0
 LOCK_TIMEOUT_S = 20.0
 """So long a process waits for another one that must not run at the same time; a little longer than one may drain."""
 _ANYWHERE = [ip_network("0.0.0.0/0"), ip_network("::/0")]
@@ -286,6 +287,14 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         limit = settings.max_database_bytes
         loops.append(
             Loop("retention", lambda clock: _retain(database, clock, limit, stopping), RETENTION_PAUSE_S, stopping)
+        )
+        loops.append(
+            Loop(
+                "deletion",
+                lambda clock: deletions.step(database, clock.now_us(), stopping.wait),
+                DELETION_PAUSE_S,
+                stopping,
+            )
         )
     if Role.ALERTS in roles:
         told = Incidents(rules, os.environ, settings.public_url)

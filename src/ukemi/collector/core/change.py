@@ -14,6 +14,7 @@ class ChangeKind(StrEnum):
     RESOLVED = "resolved"
     MUTED = "muted"
     REOPENED = "reopened"
+    DELETED = "deleted"
 
 
 class ChangeDetail(msgspec.Struct, frozen=True):

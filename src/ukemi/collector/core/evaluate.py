@@ -19,7 +19,11 @@ from ukemi.collector.core.words import duration
 
 Status = Literal["ok", "no_data", "pending", "firing", "recovering"]
 Transition = Literal["opened", "upgraded", "closed"]
-_ENDS: Final = {ChangeKind.RESOLVED: "The issue was resolved.", ChangeKind.MUTED: "The issue was muted."}
+_ENDS: Final = {
+    ChangeKind.RESOLVED: "The issue was resolved.",
+    ChangeKind.MUTED: "The issue was muted.",
+    ChangeKind.DELETED: "The issue was deleted.",
+}
 """What a person does to an issue that ends its incidents."""
 
 
@@ -91,7 +95,7 @@ def evaluate_event(rule: Rule, condition: EventCondition, state: State, seen: Se
 
     Args:
         seen: the issue's changes since the last evaluation, oldest first; those that do not match are passed over,
-            and so are those before the issue was resolved or muted: somebody knows of them.
+            and so are those before the issue was resolved, muted or deleted: somebody knows of them.
     """
     ends = [index for index, one in enumerate(seen) if one.kind in _ENDS]
     wanted = [one for one in seen[ends[-1] if ends else 0 :] if matches(rule, condition, one)]

@@ -89,6 +89,24 @@ class Content(msgspec.Struct, frozen=True):
     """Where it can be acknowledged and silenced; `link` leads to the issue when there is one."""
 
 
+def without_issue(content: Content, issue_id: str) -> Content:
+    """What is left to tell of other things once an issue was deleted: nothing that leads to it, or was said of it."""
+
+    def others(lines: list[Line]) -> list[Line]:
+        return [line for line in lines if not leads_to(line)]
+
+    def leads_to(line: Line) -> bool:
+        return f"/issues/{issue_id}" in line.link
+
+    hit = content.blast_radius
+    return msgspec.structs.replace(
+        content,
+        blast_radius=msgspec.structs.replace(hit, samples=others(hit.samples)) if hit else None,
+        cause=None if content.cause and leads_to(content.cause) else content.cause,
+        lines=others(content.lines),
+    )
+
+
 class Sent(msgspec.Struct, frozen=True):
     """What a channel was told of an incident last."""
 

@@ -61,6 +61,7 @@ REASONS: Final[dict[OutcomeKind, dict[str, Meaning]]] = {
             "The event was kept, and went as one of the oldest when the database exceeded UKEMI_MAX_DATABASE_BYTES.",
             "Raise the limit, or keep errors for fewer days.",
         ),
+        "deleted": Meaning("The event was kept, and went with its issue when an owner deleted that."),
     },
     "invalid": {
         "unknown_type": Meaning("There is no such item type in Sentry's protocol.", "Look at what sends it."),

@@ -69,7 +69,8 @@ _COUNTED = [
         "event_without_issue",
         """SELECT e.project_id AS project, e.issue_id AS issue, count(*) AS events FROM event e
            LEFT JOIN issue i ON i.project_id = e.project_id AND i.id = e.issue_id
-           WHERE i.id IS NULL GROUP BY e.project_id, e.issue_id""",
+           LEFT JOIN deletion d ON d.project_id = e.project_id AND d.issue_id = e.issue_id AND d.done_us IS NULL
+           WHERE i.id IS NULL AND d.issue_id IS NULL GROUP BY e.project_id, e.issue_id""",
         "Events whose issue is not there, so no page shows them:",
     ),
     (
@@ -140,7 +141,8 @@ def _accepted(tx: Tx, now_us: int) -> list[Finding]:
     query = sa.text(
         """SELECT o.project_id AS project, o.day, o.accepted, coalesce(e.kept, 0) AS kept FROM (
                SELECT project_id, minute_us / 86400000000 AS day, sum(quantity) AS accepted FROM outcome
-               WHERE project_id = :project AND category = 'error' AND outcome = 'accepted' AND minute_us >= :since_us
+               WHERE project_id = :project AND category IN ('error', 'security') AND outcome = 'accepted'
+                 AND minute_us >= :since_us
                GROUP BY project_id, minute_us / 86400000000
            ) o LEFT JOIN (
                SELECT received_day AS day, count(*) AS kept FROM event

@@ -226,6 +226,14 @@ def of_channels_without(tx: Tx, channels: Collection[str], limit: int) -> list[N
     return [_notification(row) for row in tx.execute(query).mappings()]
 
 
+def naming(tx: Tx, project_id: int, issue_id: str, limit: int) -> list[tuple[str, Content]]:
+    """Id and content of notifications that link to an issue."""
+    c = schema.notification.c
+    mine = (c.project_id == project_id, c.content.contains(f"/issues/{issue_id}"))
+    rows = tx.execute(sa.select(c.id, c.content).where(*mine).limit(limit))
+    return [(row.id, msgspec.json.decode(row.content, type=Content)) for row in rows]
+
+
 def _notification(row: sa.RowMapping) -> Notification:
     content = msgspec.json.decode(row["content"], type=Content)
     return Notification(**{**row, "reason": Reason(row["reason"]), "content": content})

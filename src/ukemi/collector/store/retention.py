@@ -8,21 +8,21 @@ database has a limit in bytes, the oldest events of all projects go first; the t
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US
-from ukemi.collector.store import outcomes, projects, schema, space
+from ukemi.collector.core.outcome import Outcome
+from ukemi.collector.store import projects, schema, space
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.events import day_of
 from ukemi.collector.store.projects import Project
+from ukemi.collector.store.steps import STEP_ROWS, Pause, Stopped, breathe, delete_all, drop_events
 
 log = structlog.get_logger("ukemi.retention")
 
-STEP_ROWS = 500
 OLDEST_ROWS = 20_000
 """Events that are looked for at once when the oldest must go: finding them reads a whole day."""
 KEEP_HOUR_ROLLUPS_DAYS = 90
@@ -33,14 +33,6 @@ KEEP_OBSERVATIONS_DAYS = 14
 """So long an alert rule can be back-tested exactly."""
 KEEP_SESSION_STATES_DAYS = 6
 """A day longer than messages of a session are taken."""
-
-
-Pause = Callable[[float], bool]
-"""Waits so many seconds; True when the process is asked to stop."""
-
-
-class Stopped(Exception):
-    """The process is asked to stop; what is left is done next time."""
 
 
 def apply(
@@ -61,7 +53,7 @@ def apply(
         if max_bytes is not None:
             _keep_below(database, max_bytes, deleted, pause)
         for took_s in space.give_back(database):
-            _breathe(pause, took_s)
+            breathe(pause, took_s)
     except Stopped:
         pass
     return {table: rows for table, rows in deleted.items() if rows}
@@ -72,7 +64,7 @@ def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pau
         all_projects = [*projects.list_projects(tx), *projects.own(tx)]
 
     def delete(table: sa.Table, *conditions: Any) -> None:
-        deleted[table.name] += _delete(database, table, *conditions, pause=pause)
+        deleted[table.name] += delete_all(database, table, *conditions, pause=pause)
 
     for project in all_projects:
         errors_before_us = now_us - project.keep_errors_days * DAY_US
@@ -88,6 +80,7 @@ def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pau
             # By the day, as events, so that what was accepted on a day can be compared with what is kept of it.
             (schema.outcome, schema.outcome.c.minute_us < day_of(errors_before_us) * DAY_US),
             (schema.feedback, schema.feedback.c.received_us < errors_before_us),
+            (schema.deletion, schema.deletion.c.done_us < errors_before_us),
             (schema.attachment, schema.attachment.c.received_us < errors_before_us),
             (schema.request_count, schema.request_count.c.bucket_us < performance_before_us),
             (schema.transaction_count, schema.transaction_count.c.bucket_us < performance_before_us),
@@ -147,26 +140,11 @@ def _delete_issues(database: Database, project: Project, before_us: int, pause: 
                 deleted[table.name] += tx.execute(sa.delete(table).where(mine)).rowcount
         if len(ids) < STEP_ROWS:
             return deleted
-        _breathe(pause, time.monotonic() - began_s)
+        breathe(pause, time.monotonic() - began_s)
 
 
 def _incidents(project_id: int) -> sa.Select[tuple[str]]:
     return sa.select(schema.incident.c.id).where(schema.incident.c.project_id == project_id)
-
-
-def _delete(database: Database, table: sa.Table, *conditions: Any, pause: Pause) -> int:
-    """Delete the rows in steps of STEP_ROWS, each a transaction of its own."""
-    key = list(table.primary_key.columns)
-    total = 0
-    while True:
-        began_s = time.monotonic()
-        step = sa.select(*key).where(*conditions).limit(STEP_ROWS)
-        with database.write() as tx:
-            rows = tx.execute(sa.delete(table).where(sa.tuple_(*key).in_(step))).rowcount
-        total += rows
-        if rows < STEP_ROWS:
-            return total
-        _breathe(pause, time.monotonic() - began_s)
 
 
 def _keep_below(database: Database, max_bytes: int, deleted: Counter[str], pause: Pause) -> None:
@@ -183,16 +161,19 @@ def _keep_below(database: Database, max_bytes: int, deleted: Counter[str], pause
             return
         for begin in range(0, len(oldest), STEP_ROWS):
             began_s = time.monotonic()
-            deleted["event"] += _drop(database, oldest[begin : begin + STEP_ROWS])
+            project_id, day = oldest[begin][:2]
+            ids = [event_id for _, _, event_id in oldest[begin : begin + STEP_ROWS]]
+            with database.write() as tx:
+                deleted["event"] += drop_events(tx, project_id, [day], ids, Outcome("not_kept", "disk_limit"))
             with database.read() as tx:
                 used = space.used_bytes(tx)
             if used <= max_bytes * 0.95:
                 return
-            _breathe(pause, time.monotonic() - began_s)
+            breathe(pause, time.monotonic() - began_s)
 
 
-def _oldest(database: Database) -> list[tuple[int, int, bytes, int]]:
-    """(project_id, received_day, id, received_us) of the oldest events, oldest first, all of the oldest day."""
+def _oldest(database: Database) -> list[tuple[int, int, bytes]]:
+    """(project_id, received_day, id) of the oldest events, oldest first, all of the oldest day."""
     c = schema.event.c
     with database.read() as tx:
         first_days = [
@@ -205,34 +186,9 @@ def _oldest(database: Database) -> list[tuple[int, int, bytes, int]]:
             return []
         day, project_id = min(first_days)
         query = (
-            sa.select(c.project_id, c.received_day, c.id, c.received_us)
+            sa.select(c.project_id, c.received_day, c.id)
             .where(c.project_id == project_id, c.received_day == day)
             .order_by(c.received_us)
             .limit(OLDEST_ROWS)
         )
         return [tuple(row) for row in tx.execute(query)]
-
-
-def _drop(database: Database, rows: list[tuple[int, int, bytes, int]]) -> int:
-    """Delete these events of one project and day with their attachments, and let their outcome say so."""
-    project_id, day = rows[0][:2]
-    ids = [row[2] for row in rows]
-    c = schema.event.c
-    mine = sa.and_(c.project_id == project_id, c.received_day == day, c.id.in_(ids))
-    with database.write() as tx:
-        went = tx.execute(sa.delete(schema.event).where(mine).returning(c.received_us)).scalars().all()
-        attached = schema.attachment.c
-        tx.execute(sa.delete(schema.attachment).where(attached.project_id == project_id, attached.event_id.in_(ids)))
-        moved: Counter[outcomes.OutcomeKey] = Counter()
-        for received_us in went:
-            minute_us = received_us - received_us % MINUTE_US
-            moved[project_id, minute_us, "error", "accepted", ""] -= 1
-            moved[project_id, minute_us, "error", "not_kept", "disk_limit"] += 1
-        outcomes.add(tx, moved)
-    return len(went)
-
-
-def _breathe(pause: Pause, took_s: float) -> None:
-    """Leave the database to others for as long as the last step took it."""
-    if pause(min(max(took_s, 0.005), 0.5)):
-        raise Stopped

@@ -228,7 +228,7 @@ change = Table(
     Column("issue_id", Text, nullable=False),
     Column(
         "kind", Text, nullable=False
-    ),  # new | regressed | unmuted | resolved | muted | reopened | event (a matching event of a known issue)
+    ),  # new | regressed | unmuted | resolved | muted | reopened | deleted | event (a matching event of a known issue)
     Column("at_us", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),  # JSON: ChangeDetail of core/change.py: what alert rules look at
     Column("actor", Text, nullable=False),  # account e-mail, or "" for digest
@@ -237,6 +237,18 @@ change = Table(
     Index("ix_change_issue", "project_id", "issue_id", "at_us"),
     Index("ix_change_unclaimed", "claimed_us", "id"),
     sqlite_autoincrement=True,
+)
+
+deletion = Table(  # by web; what is left of the issue is deleted in steps by the worker
+    "deletion",
+    metadata,
+    _project(),
+    Column("issue_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),  # of the issue: the 12 of WWMAA-12
+    Column("actor", Text, nullable=False),  # account e-mail
+    Column("asked_us", BigInteger, nullable=False),
+    Column("event_count", BigInteger, nullable=False),  # of its events that were deleted so far
+    Column("done_us", BigInteger),  # when nothing of it was left; NULL = at work
 )
 
 # --- request counts (docs/reference/request-counts.md): written by digest ---------------------------------------------

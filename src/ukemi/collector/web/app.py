@@ -109,6 +109,8 @@ def create_app(
         Route("/issues/status.json", issues.set_status, methods=["POST"]),
         Route(f"{issue_path}/status", issue.set_status, methods=["POST"]),
         Route(f"{issue_path}/status.json", issue.set_status, methods=["POST"]),
+        Route(f"{issue_path}/delete", issue.delete, methods=["POST"]),
+        Route(f"{issue_path}/delete.json", issue.delete, methods=["POST"]),
         *_page(issue_path, issue.show),
         *_page("/alerts", alerts.show),
         *_page(incident_path, incident.show),

@@ -55,7 +55,7 @@ def test_the_frame_of_the_app_that_failed_is_open_and_library_frames_are_folded(
     is_open = [
         (attributes["class"], "open" in attributes)
         for tag, attributes in shown.elements
-        if tag == "details" and attributes.get("class", "menu") != "menu"
+        if tag == "details" and attributes.get("class", "menu") not in ("menu", "delete")
     ]
     assert is_open == [("frame", False), ("frame in-app", True), ("library", False)] + [("frame", False)] * 3
     assert "3 frames of libraries" in shown.text
@@ -206,3 +206,25 @@ def test_the_page_says_what_a_status_holds_on_to_and_who_chose_it(
 def test_the_status_can_be_set_by_a_script(owner: TestClient, issue_path: str) -> None:
     answer = owner.post(f"{issue_path}/status.json", data={"status": "muted"})
     assert answer.json() == {"status": "muted"}
+
+
+def test_an_owner_deletes_an_issue_and_the_accounting_says_who_did(owner: TestClient, issue_path: str) -> None:
+    assert "Delete SHOP-1 for good" in owner.get(issue_path).text
+    answer = owner.post(f"{issue_path}/delete")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/issues")
+    assert owner.get(issue_path).status_code == 404
+    assert owner.get("/issues.json?q=is:any").json()["issues"] == []
+    (deletion,) = owner.get("/projects/1/accounting.json").json()["deletions"]
+    assert (deletion["number"], deletion["actor"], deletion["done_us"]) == (1, "owner@example.org", None)
+    page = owner.get("/projects/1/accounting").text
+    assert "Deleted issues" in page
+    assert "SHOP-1" in page
+    assert owner.post(f"{issue_path}/delete.json").status_code == 404
+
+
+def test_a_member_is_not_offered_to_delete_and_may_not(member: TestClient, issue_path: str) -> None:
+    assert "for good" not in member.get(issue_path).text
+    answer = member.post(f"{issue_path}/delete.json")
+    assert answer.status_code == 403
+    assert "Only owners" in answer.text
+    assert member.get(issue_path).status_code == 200

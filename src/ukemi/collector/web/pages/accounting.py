@@ -9,7 +9,8 @@ from starlette.responses import Response
 from ukemi.collector.core.clock import DAY_US
 from ukemi.collector.core.outcome import OutcomeKind
 from ukemi.collector.core.reasons import KINDS, meaning
-from ukemi.collector.store import outcomes, projects
+from ukemi.collector.store import deletions, outcomes, projects
+from ukemi.collector.store.deletions import Deletion
 from ukemi.collector.web.context import respond, web_of
 
 DAYS: Final = (1, 7, 30)
@@ -40,6 +41,9 @@ class AccountingPage(msgspec.Struct, frozen=True):
     project: str
     days: int
     categories: list[CategoryAccount]
+    slug: str
+    deletions: list[Deletion]
+    """Issues that owners deleted, the latest first."""
 
 
 def show(request: Request) -> Response:
@@ -49,8 +53,10 @@ def show(request: Request) -> Response:
     with web.database.read() as tx:
         project = projects.get(tx, project_id)
         totals = outcomes.totals(tx, project_id, web.clock.now_us() - days * DAY_US)
+        deleted = deletions.latest(tx, project_id)
     categories = [_account(category, totals) for category in sorted({category for category, _, _ in totals})]
-    return respond(request, "accounting.html", AccountingPage(project_id, project.name, days, categories))
+    page = AccountingPage(project_id, project.name, days, categories, project.slug, deleted)
+    return respond(request, "accounting.html", page)
 
 
 def _account(category: str, totals: dict[tuple[str, str, str], int]) -> CategoryAccount:

@@ -13,7 +13,7 @@ from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.grouping_v1 import Part
 from ukemi.collector.core.issue import Condition, Standing, Wish, note_of, read_wish
 from ukemi.collector.core.release import newest
-from ukemi.collector.store import attachments, feedback, issue_detail, issues, releases
+from ukemi.collector.store import attachments, deletions, feedback, issue_detail, issues, releases
 from ukemi.collector.store.attachments import AttachmentLine
 from ukemi.collector.store.feedback import FeedbackRow
 from ukemi.collector.store.incidents import Incident
@@ -90,6 +90,7 @@ class IssuePage(msgspec.Struct, frozen=True):
     """What people said about it, newest first."""
     attachments: list[AttachmentLine]
     """Of the event that is shown."""
+    may_delete: bool
 
 
 def show(request: Request) -> Response:
@@ -102,7 +103,9 @@ def show(request: Request) -> Response:
         current = newest(releases.latest(tx, project_id))
         said = feedback.of_issue(tx, project_id, issue_id)
         files = attachments.of_event(tx, project_id, stored.line.id) if stored else []
-    return respond(request, "issue.html", _page(detail, stored, current.name if current else "", said, files))
+    may_delete = account_of(request).role == "owner"
+    page = _page(detail, stored, current.name if current else "", said, files, may_delete=may_delete)
+    return respond(request, "issue.html", page)
 
 
 async def set_status(request: Request) -> Response:
@@ -120,6 +123,19 @@ async def set_status(request: Request) -> Response:
     if request.url.path.endswith(".json"):
         return JSONResponse({"status": status})
     return RedirectResponse(f"/projects/{project_id}/issues/{issue_id}", 303)
+
+
+def delete(request: Request) -> Response:
+    """Delete the issue with its events. The page has asked; whoever posts here means it."""
+    web, project_id, issue_id = web_of(request), request.path_params["project_id"], request.path_params["issue_id"]
+    account = account_of(request)
+    if account.role != "owner":
+        raise HTTPException(403, "Only owners delete issues. Ask one of them, or mute the issue.")
+    with web.database.write() as tx:
+        deletions.ask(tx, project_id, issue_id, now_us=web.clock.now_us(), actor=account.email)
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"status": "deleted"})
+    return RedirectResponse("/issues", 303)
 
 
 def wish_of(text: str) -> Wish:
@@ -142,6 +158,8 @@ def _page(
     current_release: str,
     said: list[FeedbackRow],
     files: list[AttachmentLine],
+    *,
+    may_delete: bool,
 ) -> IssuePage:
     issue = detail.issue
     condition = msgspec.json.decode(issue.condition, type=Condition)
@@ -168,6 +186,7 @@ def _page(
             for row in said
         ],
         attachments=files,
+        may_delete=may_delete,
     )
 
 

@@ -414,6 +414,20 @@ def upgrade() -> None:
     op.create_index("ix_feedback_event", "feedback", ["project_id", "event_id"], unique=False)
     op.create_index("ix_feedback_issue", "feedback", ["project_id", "issue_id", "received_us"], unique=False)
     op.create_table(
+        "deletion",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("event_count", sa.BigInteger(), nullable=False),
+        sa.Column("done_us", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_deletion_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "issue_id", name=op.f("pk_deletion")),
+    )
+    op.create_table(
         "session_count",
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("width_s", sa.Integer(), nullable=False),
@@ -622,6 +636,7 @@ def downgrade() -> None:
     op.drop_table("transaction_count")
     op.drop_table("session_state")
     op.drop_table("session_count")
+    op.drop_table("deletion")
     op.drop_table("feedback")
     op.drop_table("attachment")
     op.drop_table("sign_in_link")
