@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 VARIANT = os.environ.get("VARIANT", "bare")
-RATE = 0.1 if "10 %" in VARIANT else 0.0
+RATE = next((int(word) / 100 for word in VARIANT.split() if word.isdigit()), 0.0)
 
 app = FastAPI()
 if VARIANT.startswith("sentry"):

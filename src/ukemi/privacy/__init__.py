@@ -5,7 +5,7 @@ Privacy: what is secret, and how it leaves a JSON tree. One rule set and one eng
 e-mail addresses, IP addresses and user names become keyed hashes. What was taken is noted in remarks.
 """
 
-from ukemi.privacy.engine import Scrubbed, find_user_names, scrub, scrub_text
+from ukemi.privacy.engine import Scrubbed, scrub, scrub_text
 from ukemi.privacy.identity import hash_identity, key_id
 from ukemi.privacy.keys import is_identity_key, is_secret_key
 from ukemi.privacy.rules import DEFAULT_RULES, FILTERED, Rules
@@ -15,7 +15,6 @@ __all__ = [
     "FILTERED",
     "Rules",
     "Scrubbed",
-    "find_user_names",
     "hash_identity",
     "is_identity_key",
     "is_secret_key",

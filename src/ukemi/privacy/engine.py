@@ -5,12 +5,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, count
-from typing import Any, Final, NamedTuple
+from itertools import accumulate
+from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
 from ukemi.privacy.judging import says_nothing
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
+from ukemi.privacy.memory import STANDING, Clean, Plain, memory_for
+from ukemi.privacy.names import MAX_NAMES, Place, collect, is_id, is_id_name, unused, user_name, without_names
 from ukemi.privacy.patterns import FINDERS, SUSPICIOUS
 from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
@@ -22,13 +24,8 @@ Remarks = dict[str, Any]
 
 Found = list[tuple[str, str]]
 """Rule and kind of what was found in a text."""
-_Place = tuple[Any, str] | None
-"""Where a value stands: the place of its container, and its name there; None is the root."""
 
-_SKIPPED: Final = frozenset({"_meta", "event_id", "trace_id", "span_id", "parent_span_id", "profiler_id", "replay_id"})
-"""Ids and remarks. Only texts of hex digits are skipped under these names."""
 _REPR: Final = re.compile(r"""b?(['"])(.*)\1""")
-_HEX: Final = re.compile(r"[0-9a-fA-F-]{1,64}")
 _MAX_NAME: Final = 110
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
@@ -41,54 +38,15 @@ _NOTHING: Final = frozenset(
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 100
-_MAX_USER_NAMES: Final = 20
-_MIN_USER_NAME: Final = 3
-"""Shorter names would be found inside of ordinary words."""
-_MAX_USER_NAME: Final = 100
-_NOT_NAMES: Final = frozenset(
-    {"none", "null", "true", "false", "undefined", "anonymous", "unknown", "user", "username"}
-)
-
-
+_MAX_STANDING_DEPTH: Final = 5
 _OPTION_SIGNS: Final = ("--", "'-")
 _LEAST_CARD: Final = 10**12
 """Card numbers have 13 digits or more."""
-_MAX_REMEMBERED: Final = 20_000
-_MAX_REMEMBERED_TEXT: Final = 300
 _TEXT: Final = 0
 _VERSION: Final = 1
 """A text without addresses: `1.2.3.4` is a version there."""
 _SOURCE: Final = 2
 """A line of source code: names secrets without holding them."""
-_Clean = dict[str, None]
-_Plain = dict[str, _Clean]
-
-
-class _Memory:
-    """What was searched and holds nothing, by sort of text: source lines, names and keys come again and again."""
-
-    def __init__(self) -> None:
-        self.clean: tuple[_Clean, _Clean, _Clean] = ({}, {}, {})
-        self.plain: tuple[_Plain, _Plain, _Plain] = ({}, {}, {})
-        """Keys that hold nothing and judge nothing, each with the memory for the texts that stand under it."""
-
-    def note_clean(self, sort: int, text: str, *, was_suspicious: bool) -> None:
-        # Times and numbers do not come again; but what the patterns had to see, such as `127.0.0.1:8000`, is worth it.
-        if len(text) <= _MAX_REMEMBERED_TEXT and (was_suspicious or not text[:1].isdigit()):
-            clean = self.clean[sort]
-            if len(clean) >= _MAX_REMEMBERED:
-                clean.clear()
-            clean[text] = None
-
-    def note_plain(self, sort: int, key: str) -> None:
-        if len(key) <= _MAX_REMEMBERED_TEXT and not _names(key) and key not in _SKIPPED:
-            plain = self.plain[sort]
-            if len(plain) >= _MAX_REMEMBERED:
-                plain.clear()
-            plain[key] = self.clean[_sort_of(key)]
-
-
-_MEMORY: Final = _Memory()
 _NAME_ENTRIES: Final = frozenset({"name", "key", "field", "header", "loc", "param", "property"})
 _VALUE_ENTRIES: Final = frozenset({"value", "input", "content", "default", "val"})
 """Names of the two halves where a pair is written as a mapping."""
@@ -103,18 +61,13 @@ class _SetAside:
     at: Any
     text: str
     sort: int
-    place: _Place
+    place: Place
     is_clean: bool = True
     was_suspicious: bool = False
 
 
-class _Walked(NamedTuple):
-    """A mapping or list, what became of it, and where."""
-
-    value: Any
-    clean: Any
-    place: _Place
-    depth: int
+_Walked = tuple[Any, Any, Place, int]
+"""A mapping or list, what became of it, its place and depth."""
 
 
 @dataclass(frozen=True)
@@ -125,54 +78,31 @@ class Scrubbed:
     """Empty when nothing was taken."""
 
 
-def scrub(tree: object, rules: Rules) -> Scrubbed:
+def scrub(tree: object, rules: Rules, *, finds_names: bool = False) -> Scrubbed:
     """
     Take secrets out of `tree`.
 
     Mappings, lists, tuples, sets, texts, bytes and numbers are looked into; any other object becomes its scrubbed repr.
     Doing it twice changes nothing more.
+
+    Args:
+        finds_names: user names that stand under their key in the tree go wherever they stand in it, as those do that the
+            rules know.
     """
     walk = _Walk(rules)
     root: list[Any] = [None]
     walk.put(root, 0, tree, "", None, 0)
     walk.search()
-    return Scrubbed(root[0], walk.remarks)
+    clean = root[0]
+    if names := rules.known_identities | walk.names if finds_names else rules.known_identities:
+        clean = without_names(clean, names, rules, walk.note)
+    return Scrubbed(clean, walk.remarks)
 
 
 def scrub_text(text: str, rules: Rules) -> str:
     """Running text without what looks like a secret."""
-    return _searched(_readable(text), rules, _TEXT)[0]
-
-
-def find_user_names(tree: object) -> frozenset[str]:
-    """
-    The user names that stand under their key anywhere in `tree`, for `Rules.known_identities`.
-
-    A name that was typed into a form comes back in messages and variables, where nothing tells that it is one.
-    """
-    found: set[str] = set()
-    _collect(tree, found, 0)
-    return frozenset(found)
-
-
-def _collect(value: Any, found: set[str], depth: int) -> None:
-    if depth > _MAX_DEPTH or len(found) >= _MAX_USER_NAMES:
-        return
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            kind = type(entry)
-            if kind is str and isinstance(key, str) and is_user_name_key(key):
-                # Variables of stack frames come as reprs: 'bob'.
-                name = entry.strip().strip("'\"")
-                is_name = name.lower() not in _NOT_NAMES and name != FILTERED and not is_hashed(name)
-                if is_name and _MIN_USER_NAME <= len(name) <= _MAX_USER_NAME:
-                    found.add(name)
-            elif kind is not str:
-                _collect(entry, found, depth + 1)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            if type(entry) is not str:
-                _collect(entry, found, depth + 1)
+    clean = _searched(_readable(text), rules, _TEXT)[0]
+    return str(without_names(clean, rules.known_identities, rules, lambda *_: None))
 
 
 class _Walk:
@@ -188,13 +118,14 @@ class _Walk:
         self._rules = rules
         self._texts: list[_SetAside] = []
         self._last: dict[str, _Walked] = {}
-        self._copies: list[tuple[_Place, _Place]] = []
-        # Lists of the user's own, and names known at this moment, change what counts: what is clean by the shipped
-        # words need not be clean by them.
+        self._copies: list[tuple[Place, Place]] = []
+        self.names: set[str] = set()
+        """User names that stood under their key."""
+        self._standing: list[tuple[str, Any, Any]] = []
         self._lists_keys = bool(rules.secret_keys)
-        self._memory = _Memory() if rules.secret_keys or rules.known_identities else _MEMORY
+        self._memory = memory_for(rules)
 
-    def put(self, into: Any, at: Any, value: Any, key: str, place: _Place, depth: int) -> None:
+    def put(self, into: Any, at: Any, value: Any, key: str, place: Place, depth: int) -> None:
         """
         Set `into[at]` to `value` without secrets.
 
@@ -207,11 +138,11 @@ class _Walk:
             into[at] = "<nested too deep>"
         elif value is None or kind is bool:
             into[at] = value
-        elif key and (_names(key) or self._lists_keys) and self._is_judged(into, at, value, key, place):
+        elif key and self._judges(key) and self._is_judged(into, at, value, key, place):
             pass
         elif kind is str:
             into[at] = value
-            if not (key in _SKIPPED and _HEX.fullmatch(value)):
+            if not is_id(key, value):
                 self._set_aside(into, at, value, _sort_of(key), place)
         elif kind is dict or isinstance(value, Mapping):
             into[at] = self._mapping(value, key, place, depth)
@@ -232,62 +163,73 @@ class _Walk:
     def search(self) -> None:
         """Take secrets out of the texts that were set aside. One that stands in many places is searched once."""
         searched: dict[tuple[int, str], tuple[str, Found]] = {}
-        for index in _suspicious([one.text for one in self._texts], self._rules):
+        for index in _suspicious([one.text for one in self._texts], self._rules) if self._texts else ():
             one = self._texts[index]
             key = (one.sort, one.text)
             if key not in searched:
                 searched[key] = _searched(one.text, self._rules, one.sort)
             one.into[one.at], found = searched[key]
             for rule, kind in found:
-                self._note(one.place, rule, kind, one.text)
+                self.note(one.place, rule, kind, one.text)
             one.is_clean, one.was_suspicious = not found, True
         for one in self._texts:
             if one.is_clean:
                 self._memory.note_clean(one.sort, one.text, was_suspicious=one.was_suspicious)
+        for name, value, clean in self._standing:
+            if clean == value:
+                self._memory.note_standing(name, clean)
         self._note_copies()
 
-    def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: _Place) -> bool:
+    def _is_judged(self, into: Any, at: Any, value: Any, key: str, place: Place) -> bool:
         """Whether the key alone decides; then it is done."""
         rules = self._rules
-        is_group = isinstance(value, Mapping) and is_group_key(key)
-        if (is_secret_key(key) and key not in rules.safe_keys and not is_group) or rules.is_listed(key):
+        if type(value) is str and is_user_name_key(key) and len(self.names) < MAX_NAMES and (name := user_name(value)):
+            self.names.add(name)
+        is_secret = is_secret_key(key) and key not in rules.safe_keys
+        is_group = is_secret and isinstance(value, Mapping) and is_group_key(key)
+        if (is_secret and not is_group) or rules.is_listed(key):
             is_count = isinstance(value, int | float) and "token" in words_of(key)[-1]
             if value in ("", [], {}) or value == FILTERED or is_count:
                 into[at] = value
             elif isinstance(value, str) and _stands_for_nothing(value):
                 return False
             else:
+                collect(value, self.names)  # what is taken as a whole is not walked
                 into[at] = FILTERED
-                self._note(place, "@password:filter", "s", value)
+                self.note(place, "@password:filter", "s", value)
             return True
         if isinstance(value, str | bytes) and is_identity_key(key):
             if _stands_for_nothing(text := _plain(value)):
                 return False
             into[at], found = _hashed(text, rules)
             for rule, kind in found:
-                self._note(place, rule, kind, value)
+                self.note(place, rule, kind, value)
             return True
         return False
 
-    def _put_number(self, into: Any, at: Any, value: int, place: _Place) -> None:
+    def _judges(self, key: str) -> bool:
+        """Whether a key may decide about its value."""
+        return _names(key) or (self._lists_keys and self._rules.is_listed(key))
+
+    def _put_number(self, into: Any, at: Any, value: int, place: Place) -> None:
         if is_card_number(str(value)):
             into[at] = FILTERED
-            self._note(place, "@creditcard:filter", "s", value)
+            self.note(place, "@creditcard:filter", "s", value)
 
-    def _set_aside(self, into: Any, at: Any, text: str, sort: int, place: _Place) -> None:
+    def _set_aside(self, into: Any, at: Any, text: str, sort: int, place: Place) -> None:
         if text in self._memory.clean[sort]:
             return
         readable = _readable(text)
         into[at] = readable
         self._texts.append(_SetAside(into, at, readable, sort, place))
 
-    def _mapping(self, value: Mapping[Any, Any], key: str, place: _Place, depth: int) -> dict[str, Any]:
+    def _mapping(self, value: Mapping[Any, Any], key: str, place: Place, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         sort = _sort_of(key)
         if not _VALUE_ENTRIES.isdisjoint(value):
             value = self._named_beside(value, place)
         # Nearly all entries are scalars under keys seen before: they are told apart right here (benchmarks/scrub.py).
-        plain: _Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
+        plain: Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
         for raw_name, entry in value.items():
             clean = plain.get(raw_name)
             if clean is None or raw_name in result:
@@ -304,22 +246,26 @@ class _Walk:
                 self.put(result, raw_name, entry, raw_name, (place, raw_name), depth + 1)
         return result
 
-    def _again(self, value: Any, key: str, place: _Place, depth: int) -> Any:
+    def _again(self, value: Any, key: str, place: Place, depth: int) -> Any:
         """
         A mapping or list without secrets; the one that stood under `key` last is not walked again when this one equals it.
 
         Frames that call each other show the same request in their variables.
         """
         last = self._last.get(key)
-        if last is not None and last.value == value and type(last.value) is type(value) and depth <= last.depth:
-            self._copies.append((place, last.place))
-            return last.clean
-        walk = self._mapping if type(value) is dict else self._list
-        clean = walk(value, key, place, depth)
-        self._last[key] = _Walked(value, clean, place, depth)
+        if last is not None and last[0] == value and type(last[0]) is type(value) and depth <= last[3]:
+            self._copies.append((place, last[2]))
+            return last[1]
+        may_stand = key in STANDING and depth < _MAX_STANDING_DEPTH
+        if may_stand and value in self._memory.standing[key]:
+            return value
+        clean = self._mapping(value, key, place, depth) if type(value) is dict else self._list(value, key, place, depth)
+        self._last[key] = (value, clean, place, depth)
+        if may_stand:
+            self._standing.append((key, value, clean))
         return clean
 
-    def _named_beside(self, value: Mapping[Any, Any], place: _Place) -> Mapping[Any, Any]:
+    def _named_beside(self, value: Mapping[Any, Any], place: Place) -> Mapping[Any, Any]:
         """The mapping without a value that another entry names: `{"key": "api_key", "value": "…"}`, a validation error."""
         for entry in _VALUE_ENTRIES.intersection(value):
             names = [value[name] for name in _NAME_ENTRIES.intersection(value)]
@@ -327,13 +273,16 @@ class _Walk:
             if value[entry] != FILTERED and any(
                 isinstance(one, str) and self._rules.names_secret(_unquoted_name(one)) for one in named
             ):
-                self._note((place, entry), "@password:filter", "s", value[entry])
+                self.note((place, entry), "@password:filter", "s", value[entry])
                 value = {**value, entry: FILTERED}
         return value
 
-    def _entry(self, result: dict[str, Any], raw_name: Any, entry: Any, sort: int, place: _Place, depth: int) -> None:
+    def _entry(self, result: dict[str, Any], raw_name: Any, entry: Any, sort: int, place: Place, depth: int) -> None:
         """An entry of a mapping under a key that may hold something, or judge its value."""
         name = raw_name if isinstance(raw_name, str) else _plain(raw_name)
+        if type(entry) is str and is_id(name, entry) and name not in result:
+            result[name] = entry
+            return
         if name == "_meta" and depth == 0:
             result[name] = entry
             return
@@ -343,22 +292,21 @@ class _Walk:
             if not found:
                 self._memory.note_clean(sort, name, was_suspicious=False)
             for rule, kind in found:
-                self._note((place, shown), rule, kind, name)
-        if shown is name:
-            self._memory.note_plain(sort, name)
-        if shown in result:  # two addresses as keys may look alike without what was taken
-            shown = next(other for number in count(2) if (other := f"{shown} ({number})") not in result)
+                self.note((place, shown), rule, kind, name)
+        if shown is name and name != "_meta" and not is_id_name(name) and not self._judges(name):
+            self._memory.note_plain(sort, name, _sort_of(name))
+        shown = unused(shown, result)
         self.put(result, shown, entry, name, (place, shown), depth + 1)
 
-    def _list(self, value: list[Any], key: str, place: _Place, depth: int) -> list[Any]:
+    def _list(self, value: list[Any], key: str, place: Place, depth: int) -> list[Any]:
         result: list[Any] = [None] * len(value)
         # A pair such as ["Authorization", "Bearer …"] of a header list: the first names the second.
         is_pair = (
             len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | dict | tuple)
         )
         named = _name_in(_plain(value[0]), self._rules) if is_pair else ""
-        judges = named or (key and (_names(key) or self._lists_keys)) or depth >= _MAX_DEPTH
-        clean: _Clean = {} if judges else self._memory.clean[_sort_of(key)]
+        judges = named or (key and self._judges(key)) or depth >= _MAX_DEPTH
+        clean: Clean = {} if judges else self._memory.clean[_sort_of(key)]
         option = ""
         for index, entry in enumerate(value):
             kind = type(entry)
@@ -398,7 +346,7 @@ class _Walk:
                     remarks = remarks.setdefault(name, {})
                 remarks[last] = noted
 
-    def _note(self, place: _Place, rule: str, kind: str, value: object) -> None:
+    def note(self, place: Place, rule: str, kind: str, value: object) -> None:
         """Kinds: s substituted, x removed, p pseudonymised."""
         remarks = self.remarks
         for name in _path(place):
@@ -407,10 +355,10 @@ class _Walk:
         if len(entry["rem"]) < 10 and not any(old[0] == rule for old in entry["rem"]):
             entry["rem"].append([rule, kind])
         if isinstance(value, str):
-            entry["len"] = len(value)
+            entry.setdefault("len", len(value))
 
 
-def _path(place: _Place) -> list[str]:
+def _path(place: Place) -> list[str]:
     """The names from the root to a place."""
     path: list[str] = []
     while place is not None:
@@ -421,7 +369,7 @@ def _path(place: _Place) -> list[str]:
 
 def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
     """Which of the texts the patterns must see."""
-    if rules.secret_keys or rules.known_identities:
+    if rules.secret_keys:
         yield from range(len(texts))
         return
     encoded = [folded(text).encode() for text in texts]
@@ -438,7 +386,7 @@ def _suspicious(texts: list[str], rules: Rules) -> Iterable[int]:
 
 @lru_cache(maxsize=8192)
 def _names(key: str) -> bool:
-    """Whether a key may decide about its value."""
+    """Whether a key names a secret or an identity."""
     return is_secret_key(key) or is_identity_key(key)
 
 
@@ -500,11 +448,6 @@ def _hashed(value: str, rules: Rules) -> tuple[str, Found]:
 def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
     """A text without what looks like a secret in it, however it is written, and what was found."""
     found: Found = []
-    for identity in rules.known_identities:
-        if identity and identity.casefold() in text.casefold():
-            hashed = hash_identity(identity, rules.hash_key) if rules.hash_key else FILTERED
-            text = re.sub(re.escape(identity), lambda _: hashed, text, flags=re.IGNORECASE)  # noqa: B023 - used at once
-            found.append(("@identity:hash", "p"))
     if not rules.secret_keys and not SUSPICIOUS.search(folded(text)):
         return text, found
     clean, more = _taken_out(folded(text), rules, sort)

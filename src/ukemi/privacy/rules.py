@@ -1,6 +1,7 @@
 """The rule set: what a user may change about scrubbing."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ukemi.privacy.keys import is_secret_key, words_of
@@ -27,7 +28,12 @@ class Rules:
     def is_listed(self, key: str) -> bool:
         """Whether `secret_keys` names `key`."""
         words = words_of(key) if self.secret_keys else ()
-        return bool(words) and words in {words_of(listed) for listed in self.secret_keys}
+        return bool(words) and words in _words_of(self.secret_keys)
+
+
+@lru_cache(maxsize=16)
+def _words_of(keys: frozenset[str]) -> frozenset[tuple[str, ...]]:
+    return frozenset(words_of(key) for key in keys)
 
 
 DEFAULT_RULES: Final = Rules()

@@ -5,7 +5,6 @@ Errors pass `before_send`, transactions `before_send_transaction`; everything el
 feedback) is scrubbed at the door (`transport`). Items that are not JSON stay inside.
 """
 
-import dataclasses
 import json
 import threading
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 from sentry_sdk.envelope import Item, PayloadRef
 
-from ukemi.privacy import Rules, find_user_names, scrub
+from ukemi.privacy import scrub
 from ukemi.sdk import runtime
 from ukemi.sdk.frames import drop_wrappers, fill_frames
 from ukemi.sdk.marks import mark, mark_of
@@ -80,7 +79,7 @@ def take_duplicate() -> bool:
 
 def _scrubbed(event: Event) -> Event | None:
     try:
-        result = scrub(event, _rules_for(event))
+        result = scrub(event, runtime.current().rules, finds_names=True)
         scrubbed = Scrubbed(result.tree)
         if result.remarks:
             scrubbed["_meta"] = _merged(scrubbed.get("_meta"), result.remarks)
@@ -88,13 +87,6 @@ def _scrubbed(event: Event) -> Event | None:
         report_internal("scrub_failed")
         return None
     return scrubbed
-
-
-def _rules_for(tree: Any) -> Rules:
-    """The rules, with the user names that stand in the tree: they go wherever they stand in it."""
-    rules = runtime.current().rules
-    names = find_user_names(tree)
-    return dataclasses.replace(rules, known_identities=rules.known_identities | names) if names else rules
 
 
 def _error_of(hint: Hint) -> BaseException | None:
@@ -128,10 +120,10 @@ def scrubbed_item(item: Item) -> Item | None:
     try:
         tree = item.payload.json if item.payload.json is not None else json.loads(item.payload.get_bytes())
         untyped = _untyped(tree) if item.type in _TYPED else tree
-        rules = _rules_for(untyped)
-        scrubbed = scrub(untyped, rules).tree
-        passed = _typed(scrubbed, tree) if item.type in _TYPED else scrubbed
-        return Item(PayloadRef(json=passed), headers=scrub(item.headers, rules).tree)
+        both = {"payload": untyped, "headers": item.headers}  # a name of the payload may stand in the headers, too
+        scrubbed = scrub(both, runtime.current().rules, finds_names=True).tree
+        passed = _typed(scrubbed["payload"], tree) if item.type in _TYPED else scrubbed["payload"]
+        return Item(PayloadRef(json=passed), headers=scrubbed["headers"])
     except Exception:  # not JSON, or a defect of ours: fails closed
         report_internal("item_not_scrubbed")
         return None

@@ -21,7 +21,7 @@ import sentry_sdk.scope
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from ukemi.privacy import find_user_names, scrub
+from ukemi.privacy import scrub
 from ukemi.protocol.vocabulary import REQUEST_COUNTS_ITEM
 from ukemi.sdk import runtime
 from ukemi.sdk.request_counts import Reporter, RequestCounter
@@ -116,8 +116,7 @@ class Captured:
         rules = runtime.current().rules
         found: list[tuple[str, str]] = []
         for place, payload in self._places():
-            named = dataclasses.replace(rules, known_identities=find_user_names(payload))
-            remarks = scrub(payload, named).remarks
+            remarks = scrub(payload, rules, finds_names=True).remarks
             found += [(where, rule.partition(":")[0]) for where, rule in _remarked(remarks, payload, place)]
         return found
 

@@ -2,7 +2,7 @@
 
 import re
 
-from ukemi.privacy import Rules, find_user_names, hash_identity, key_id, scrub, scrub_text
+from ukemi.privacy import Rules, hash_identity, key_id, scrub_text
 
 KEY = b"a key"
 
@@ -35,24 +35,6 @@ def test_empty_identity_stays_empty():
     assert hash_identity("  ", KEY) == ""
 
 
-def test_user_names_are_found_wherever_they_stand_under_their_key():
-    tree = {
-        "user": {"username": "marge"},
-        "frames": [{"vars": {"user_name": "'lisa'"}}, [{"loginUsername": "bart"}]],
-        "name": "homer",
-    }
-
-    assert find_user_names(tree) == {"marge", "lisa", "bart"}
-
-
-def test_words_that_are_no_names_are_not_taken_for_some():
-    """Each would be replaced wherever it stands in the event."""
-    hashed = hash_identity("marge", KEY)
-    tree = [{"username": name} for name in ("None", "anonymous", "ab", "", "[Filtered]", hashed, "x" * 200)]
-
-    assert find_user_names(tree) == frozenset()
-
-
 def test_known_user_name_is_hashed_in_the_middle_of_a_text_in_any_case():
     rules = Rules(hash_key=KEY, known_identities=frozenset({"marge.b"}))
 
@@ -64,15 +46,3 @@ def test_known_user_name_is_hashed_in_the_middle_of_a_text_in_any_case():
 
 def test_known_user_name_is_removed_when_there_is_no_key():
     assert scrub_text("hello marge", Rules(known_identities=frozenset({"marge"}))) == "hello [Filtered]"
-
-
-def test_user_name_of_the_tree_is_the_same_hash_in_its_messages():
-    tree = {"user": {"username": "Marge"}, "message": "marge has no seat"}
-    rules = Rules(hash_key=KEY, known_identities=find_user_names(tree))
-
-    scrubbed = scrub(tree, rules).tree
-
-    assert scrubbed == {
-        "user": {"username": hash_identity("marge", KEY)},
-        "message": f"{hash_identity('marge', KEY)} has no seat",
-    }
