@@ -1,7 +1,8 @@
 """Digest between a real spool and both databases: what was spooled is stored, scrubbed, once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,9 @@ from ukemi.collector.spool.look import Waiting, look
 from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store import changes, issue_detail, issues, projects, schema
-from ukemi.collector.store.database import Database
+from ukemi.collector.store.database import Database, Tx
+from ukemi.collector.store.errors import Unreachable
+from ukemi.collector.store.projects import Project
 from ukemi.protocol.event import Event
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REQUEST_COUNTS_ITEM
 
@@ -154,6 +157,52 @@ def test_a_transaction_that_fails_leaves_all_to_the_next_try(
     assert digest.step(clock) == 2
     assert stored(database, schema.issue, "project_id", "event_count") == [(1, 2)]
     assert totals() == {("error", "accepted", ""): 2}
+
+
+class OftenAway(Database):
+    """A database that does not answer while it starts anew."""
+
+    is_away = False
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        if self.is_away:
+            raise Unreachable("The database system is starting up.")
+        with super().read() as tx:
+            yield tx
+
+
+@pytest.mark.parametrize("item_type", ["event", "transaction"])
+def test_a_database_that_is_away_costs_no_item(
+    database_url: str,
+    project: Project,
+    spool_reader: SpoolReader,
+    spool: Spool,
+    clock: VirtualClock,
+    totals: Callable,
+    item_type: str,
+) -> None:
+    """It may be back when the batch is written; what could not be looked up by then was acknowledged all the same."""
+    database = OftenAway(database_url)
+    digest = Digest(database, spool_reader, HASH_KEY, batch_s=60)
+    if item_type == "transaction":  # then the project is known, and what is looked up are the examples that are kept
+        spool("client_report", {"discarded_events": []})
+        digest.step(clock)
+    trace = {"trace_id": "a" * 32, "span_id": "b" * 16, "op": "http.server"}
+    transaction = {"type": "transaction", "transaction": "/pay", "start_timestamp": 1.0, "timestamp": 2.0}
+    payload = failure() if item_type == "event" else {**transaction, "contexts": {"trace": trace}}
+    spool(item_type, payload, event_id=event_id(1))
+
+    database.is_away = True
+    with pytest.raises(Unreachable):
+        digest.step(clock)
+    database.is_away = False
+    digest.step(clock)
+
+    database.close()
+    category = "error" if item_type == "event" else "transaction"
+    assert totals()[category, "accepted", ""] == 1
+    assert not [key for key in totals() if key[1] == "invalid"]
 
 
 def test_an_item_of_a_project_that_is_gone_costs_only_itself(

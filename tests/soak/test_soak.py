@@ -367,6 +367,9 @@ def _judge(url: str, ledger: Ledger, mishaps: Mishaps) -> None:
     assert ledger.acknowledged <= stored, f"{len(ledger.acknowledged - stored)} acknowledged events are not stored"
     assert stored <= ledger.acknowledged | ledger.unknown | ledger.hostile | ledger.hostile_unknown
 
+    # Whatever strangers send, and whatever is killed: our own code never gives up on an item.
+    assert not [key for key in outcomes if key[2] == "not_understood"]
+
     # Counters equal rows.
     accepted = outcomes["error", "accepted", ""]
     sampled = outcomes["error", "sampled", "storm"]

@@ -46,6 +46,7 @@ from ukemi.collector.store import (
     rollups,
 )
 from ukemi.collector.store.database import Database, Tx
+from ukemi.collector.store.errors import StoreError
 from ukemi.privacy import DEFAULT_RULES
 from ukemi.protocol.client_report import read_client_report
 from ukemi.protocol.errors import PayloadError
@@ -153,6 +154,8 @@ class Digest:
                     self._take_signal(item, reports, counts)
             except PayloadError as error:
                 count(counts, item, "invalid", error.reason)
+            except StoreError:  # the database does not answer: no item's fault, so the whole batch is tried again
+                raise
             except Exception:  # whatever a stranger's bytes provoke must cost only themselves
                 log.exception("item cannot be digested", item_type=item.item_type, project=item.project_id)
                 count(counts, item, "invalid", "not_understood")

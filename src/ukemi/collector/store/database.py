@@ -80,7 +80,7 @@ class Database:
         try:
             with self._engine.connect() as connection, connection.execution_options(**options).begin():
                 yield connection
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             shown = self.url.render_as_string(hide_password=True)
             raise Unreachable(f"The database {shown} cannot be read: {str(error.orig).strip()}") from error
 
