@@ -21,7 +21,7 @@ from ukemi.collector.notify.channels.email import Email
 from ukemi.collector.notify.worker import Notifier
 from ukemi.collector.store import notifications
 from ukemi.collector.store.database import Database
-from ukemi.collector.store.notifications import Delivery
+from ukemi.collector.store.notifications import Delivery, Queued
 
 TIMEOUT_S = 1.0
 TO = "team@example.org, oncall@example.org"
@@ -116,7 +116,7 @@ class Post:
         )
         self._queued += 1
         with self._database.write() as tx:
-            notifications.queue(tx, 1, f"n{self._queued}", "email", content, self._clock.now_us())
+            notifications.queue(tx, [Queued(1, f"n{self._queued}", "email", content)], self._clock.now_us())
         self.step()
 
     def step(self, seconds: float = 0) -> None:

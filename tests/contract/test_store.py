@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from ukemi.collector.core.change import ChangeDetail, ChangeKind
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from ukemi.collector.core.evaluate import Explanation, State, Verdict
+from ukemi.collector.core.incident import IncidentChangeKind
 from ukemi.collector.core.issue import Standing, Wish
 from ukemi.collector.core.judge import Instance as RuleInstance
 from ukemi.collector.core.notification import Content, Reason
@@ -43,7 +44,10 @@ from ukemi.collector.store import (
 )
 from ukemi.collector.store.database import Database, upsert
 from ukemi.collector.store.errors import NameTaken, NotFound, TooNew
+from ukemi.collector.store.incidents import IncidentChange
+from ukemi.collector.store.notifications import Queued
 from ukemi.collector.store.projects import Project
+from ukemi.collector.store.rule_states import Judged
 from ukemi.protocol.request_counts import Bucket, Instance, RequestCounts, RouteCount
 
 IssueBuilder = Callable[..., issues.IssueRow]
@@ -668,7 +672,7 @@ def test_an_issue_shows_its_events_tags_trends_and_activity(
         rollups.add(tx, {(1, issue.id, "production", "1.0", now_us): 4, (1, issue.id, "test", "", now_us - DAY_US): 2})
         changes.add(tx, [new_change(issue.id), new_change(issue.id, ChangeKind.EVENT)])
         issues.set_status(tx, 1, [issue.id], Wish("muted"), now_us=now_us, actor="owner@example.org")
-        incidents.open_(tx, incident("incident", now_us, issue_id=issue.id), "because")
+        incidents.insert(tx, [incident("incident", now_us, issue_id=issue.id)])
         detail = issue_detail.get(tx, 1, issue.id, now_us)
     assert (detail.name, detail.project, detail.issue.status) == ("SHOP-1", "Shop", "muted")
     assert [line.id for line in detail.events] == [f"{number:032x}" for number in range(59, 9, -1)]
@@ -745,13 +749,15 @@ def test_an_open_incident_is_found_by_rule_and_labels_until_it_closes(
 ) -> None:
     opened = incident("a", now_us)
     with database.write() as tx:
-        incidents.open_(tx, opened, "because")
-        assert incidents.find_open(tx, 1, opened.rule, opened.labels) == opened
-        assert incidents.find_open(tx, 1, opened.rule, "{}") is None
-        assert incidents.find_open(tx, 2, opened.rule, opened.labels) is None
-        incidents.close(tx, opened, "It was resolved.", now_us + 1)
-        assert incidents.find_open(tx, 1, opened.rule, opened.labels) is None
-        incidents.open_(tx, incident("b", now_us - 5), "because")
+        incidents.insert(tx, [opened])
+        key = (1, opened.rule, opened.labels)
+        others = [(1, opened.rule, "{}"), (2, opened.rule, opened.labels)]
+        assert incidents.find_open(tx, [*others, key]) == [opened]
+        assert incidents.find_open(tx, others) == []
+        closed = msgspec.structs.replace(opened, closed_us=now_us + 1, closed_reason="It was resolved.")
+        incidents.update(tx, [(opened, closed)])
+        assert incidents.find_open(tx, [key]) == []
+        incidents.insert(tx, [incident("b", now_us - 5)])
         recent = incidents.recent(tx, 10)
     assert [(one.id, one.closed_us, one.closed_reason) for one in recent] == [
         ("b", None, ""),
@@ -767,7 +773,7 @@ def test_notifications_of_one_incident_and_channel_keep_their_order(
         for number, (channel, reason) in enumerate(
             [("slack", Reason.OPENED), ("slack", Reason.CLOSED), ("webhook", Reason.OPENED)]
         ):
-            notifications.queue(tx, 1, f"{number}", channel, content("a", reason), now_us + number)
+            notifications.queue(tx, [Queued(1, f"{number}", channel, content("a", reason))], now_us + number)
         due = notifications.due(tx, now_us + 10, 50)
         assert [one.id for one in due] == ["0", "2"]
         notifications.retry(tx, due[0], "The channel answered 500.", now_us + SECOND_US)
@@ -783,8 +789,8 @@ def test_a_failed_notification_is_not_tried_again_and_lets_the_next_go(
     database: Database, project: Project, now_us: int
 ) -> None:
     with database.write() as tx:
-        notifications.queue(tx, 1, "0", "slack", content("a"), now_us)
-        notifications.queue(tx, 1, "1", "slack", content("a", Reason.CLOSED), now_us)
+        notifications.queue(tx, [Queued(1, "0", "slack", content("a"))], now_us)
+        notifications.queue(tx, [Queued(1, "1", "slack", content("a", Reason.CLOSED))], now_us)
         (first,) = notifications.due(tx, now_us, 50)
         notifications.failed(tx, first, "refused")
         assert [one.id for one in notifications.due(tx, now_us + DAY_US, 50)] == ["1"]
@@ -793,14 +799,14 @@ def test_a_failed_notification_is_not_tried_again_and_lets_the_next_go(
 def test_the_limit_of_due_is_kept(database: Database, project: Project, now_us: int) -> None:
     with database.write() as tx:
         for number in range(5):
-            notifications.queue(tx, 1, f"{number}", "slack", content(f"{number}"), now_us + number)
+            notifications.queue(tx, [Queued(1, f"{number}", "slack", content(f"{number}"))], now_us + number)
         assert [one.id for one in notifications.due(tx, now_us + 10, 2)] == ["0", "1"]
 
 
 def test_the_outbox_knows_who_was_told_what(database: Database, project: Project, now_us: int) -> None:
     with database.write() as tx:
-        notifications.queue(tx, 1, "0", "slack", content("a"), now_us)
-        notifications.queue(tx, 1, "1", "webhook", content("a", Reason.CLOSED), now_us)
+        notifications.queue(tx, [Queued(1, "0", "slack", content("a"))], now_us)
+        notifications.queue(tx, [Queued(1, "1", "webhook", content("a", Reason.CLOSED))], now_us)
         sent = notifications.last_sent(tx, 1, "a")
         assert {name: one.reason for name, one in sent.items()} == {"slack": Reason.OPENED, "webhook": Reason.CLOSED}
         assert notifications.last_sent(tx, 1, "b") == {}
@@ -810,9 +816,9 @@ def test_the_outbox_knows_who_was_told_what(database: Database, project: Project
 
 def test_the_ledger_tells_how_each_delivery_went(database: Database, project: Project, now_us: int) -> None:
     with database.write() as tx:
-        incidents.open_(tx, incident("a", now_us), "because")
-        notifications.queue(tx, 1, "0", "slack", content("a"), now_us)
-        notifications.queue(tx, 1, "1", "webhook", content("a"), now_us + 1)
+        incidents.insert(tx, [incident("a", now_us)])
+        notifications.queue(tx, [Queued(1, "0", "slack", content("a"))], now_us)
+        notifications.queue(tx, [Queued(1, "1", "webhook", content("a"))], now_us + 1)
         slack, webhook = notifications.due(tx, now_us + 1, 50)
         notifications.delivered(tx, slack, "200", now_us + SECOND_US)
         notifications.failed(tx, webhook, "x" * 2000)
@@ -832,8 +838,9 @@ def test_a_rules_state_is_remembered_and_only_what_changed_it_is_kept_as_evaluat
     still = Verdict(State("firing", now_us, now_us + 5), None, Explanation("Again."))
     with database.write() as tx:
         assert rule_states.awake(tx) == {}
-        rule_states.put(tx, 1, "rule", labels, opened, "incident", now_us)
-        rule_states.put(tx, 1, "rule", labels, still, "incident", now_us + 5)
+        text = rule_states.write_labels(labels)
+        rule_states.put(tx, [Judged(1, "rule", text, opened, "incident")], now_us)
+        rule_states.put(tx, [Judged(1, "rule", text, still, "incident")], now_us + 5)
         instance = RuleInstance(1, "rule", tuple(sorted(labels.items())))
         assert rule_states.awake(tx) == {instance: still.state}
         assert rule_states.firing(tx, "rule") == 1
@@ -878,8 +885,9 @@ def test_an_issue_goes_with_all_that_belongs_to_it(
             issues.add_tags(tx, [{"project_id": 1, "issue_id": row.id} | tag])
             rollups.add(tx, {(1, row.id, "production", "", seen_us): 1})
             changes.add(tx, [new_change(row.id, at_us=seen_us)])
-            incidents.open_(tx, incident(row.id, seen_us, closed_us=seen_us), "because")
-            notifications.queue(tx, 1, row.id, "slack", content(row.id), seen_us)
+            incidents.insert(tx, [incident(row.id, seen_us, closed_us=seen_us)])
+            incidents.add_changes(tx, [IncidentChange(1, row.id, IncidentChangeKind.OPENED, seen_us)])
+            notifications.queue(tx, [Queued(1, row.id, "slack", content(row.id))], seen_us)
             outcomes.add(tx, {(1, seen_us, "error", "accepted", ""): 1})
     deleted = retention.apply(database, now_us)
     once = (
@@ -1015,7 +1023,7 @@ def test_retention_stops_when_it_is_asked_to(database: Database, project: Projec
 
 def test_an_open_incident_is_never_too_old(database: Database, project: Project, now_us: int) -> None:
     with database.write() as tx:
-        incidents.open_(tx, incident("a", now_us - 400 * DAY_US), "because")
+        incidents.insert(tx, [incident("a", now_us - 400 * DAY_US)])
     assert retention.apply(database, now_us) == {}
 
 

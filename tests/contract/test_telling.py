@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.alerts.incidents import DIGEST_AFTER_US, Incidents
 from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import SECOND_US, VirtualClock
 from ukemi.collector.core.evaluate import Explanation, State, Verdict
+from ukemi.collector.core.judge import Instance, Judgement
 from ukemi.collector.core.notification import Content, Reason
-from ukemi.collector.core.rule import EventCondition, FailureRunCondition, RatioCondition, Rule
+from ukemi.collector.core.rule import EventCondition, FailureRunCondition, RatioCondition, Rule, Step, aftermath_s
 from ukemi.collector.core.silence import Silence
-from ukemi.collector.core.suppression import BURST, INHIBITION_GRACE_S
+from ukemi.collector.core.suppression import BURST
 from ukemi.collector.notify.channels.base import Telling
 from ukemi.collector.notify.errors import Undeliverable
 from ukemi.collector.notify.worker import Notifier
@@ -24,7 +26,14 @@ from ukemi.collector.store.incidents import Incident
 
 NEW_ERROR = Rule("new error type", "warning", EventCondition(changes=[]))
 DOWN = Rule("API downtime", "critical", FailureRunCondition())
-RATE = Rule("high error rate", "high", RatioCondition(above=0.05), cooldown_s=300, repeat_s=3600)
+RATE = Rule(
+    "high error rate",
+    "high",
+    RatioCondition(above=0.05),
+    steps=[Step("urgent error rate", "critical", above=0.10)],
+    cooldown_s=300,
+    repeat_s=3600,
+)
 ONCE = msgspec.structs.replace(RATE, repeat_s=0)
 FILE = """
 version = 1
@@ -82,15 +91,31 @@ class Desk:
             database, {"chat": self.chat, "pager": self.pager}, fallbacks=["chat", "pager"], per_hour=per_hour
         )
 
-    def judge(self, rule: Rule, transition: str, *several: Mapping[str, str], **more: object) -> None:
+    def judge(
+        self,
+        rule: Rule,
+        transition: str,
+        *several: Mapping[str, str],
+        tier: int = 0,
+        detail: ChangeDetail | None = None,
+    ) -> None:
         """A verdict came out so, for each of several labels; all in one transaction, as a batch is."""
         now_us = self.clock.now_us()
-        state = State("ok" if transition == "closed" else "firing", now_us, now_us)
+        state = State("ok" if transition == "closed" else "firing", now_us, now_us, tier)
         verdict = Verdict(state, transition, Explanation(f"{rule.name} {transition}"), now_us)
+        judgements = [
+            Judgement(
+                rule,
+                Instance(1, rule.name, tuple(sorted(labels.items()))),
+                State(),
+                verdict,
+                environment=labels.get("environment", "production"),
+                detail=detail,
+            )
+            for labels in several or [{"environment": "production"}]
+        ]
         with self.database.write() as tx:
-            for labels in several or [{"environment": "production"}]:
-                environment = labels.get("environment", "production")
-                self.incidents.follow(tx, rule, 1, labels, verdict, now_us, environment=environment, **more)
+            self.incidents.follow(tx, judgements, now_us)
 
     def step(self, seconds: float = 0) -> None:
         """Let time pass, do what is due, and deliver."""
@@ -203,7 +228,7 @@ def test_who_resolves_lets_the_rule_start_anew_and_who_reopens_is_told_of(desk: 
 def test_an_incident_that_gets_worse_is_upgraded_and_reaches_those_of_its_severity(desk: Desk) -> None:
     desk.judge(RATE, "opened")
     desk.step()
-    desk.judge(RATE, "upgraded", severity="critical")
+    desk.judge(RATE, "upgraded", tier=1)
     desk.step(1)
     assert desk.chat.reasons == ["opened", "upgraded"]
     assert [(one.reason, one.severity) for one in desk.pager.contents] == [(Reason.OPENED, "critical")]
@@ -266,7 +291,7 @@ def test_an_outage_keeps_back_what_it_causes_and_names_the_new_issue_that_caused
     down, rate = (next(one for one in desk.all() if one.rule == rule.name) for rule in (DOWN, RATE))
     assert (down.cause_issue_id, rate.held, rate.held_by) == (cause.id, "inhibited", down.id)
     desk.judge(DOWN, "closed")
-    desk.step(INHIBITION_GRACE_S - 10)
+    desk.step(aftermath_s(RATE) - 10)
     assert desk.chat.reasons == ["opened", "closed"]
     desk.step(20)
     assert [(one.rule, one.reason) for one in desk.chat.contents[2:]] == [("high error rate", Reason.OPENED)]
@@ -293,6 +318,26 @@ def test_a_rate_names_the_new_issue_as_its_cause_else_the_one_with_most_errors(
         rollups.add(tx, {(1, new.id, "production", "", now_us): 1})
     desk.judge(RATE, "opened")
     assert {one.cause_issue_id for one in desk.all()} == {frequent.id, new.id}
+
+
+def test_a_rate_of_one_route_names_an_error_of_that_route_first(
+    desk: Desk, issue_row: Callable[..., issues.IssueRow]
+) -> None:
+    """Else a new error elsewhere; a known one elsewhere did not break this route."""
+    now_us = desk.clock.now_us()
+    here = issue_row(7, first_seen_us=now_us - 86_400 * SECOND_US)
+    elsewhere, known = issue_row(8, first_seen_us=now_us), issue_row(9, first_seen_us=now_us - 86_400 * SECOND_US)
+    at = {here: "POST /pay", elsewhere: "GET /search", known: "GET /list"}
+    with desk.database.write() as tx:
+        issues.insert(tx, [*at])
+        tag = {"project_id": 1, "key": "transaction", "event_count": 1, "last_seen_us": now_us}
+        issues.add_tags(tx, [tag | {"issue_id": one.id, "value": route} for one, route in at.items()])
+        counts = {(1, one.id, "production", "", now_us): count for one, count in zip(at, (3, 20, 90), strict=True)}
+        rollups.add(tx, {**counts, (1, known.id, "staging", "", now_us): 5})
+    places = [("production", "POST /pay"), ("production", "GET /other"), ("staging", "GET /other")]
+    desk.judge(RATE, "opened", *({"environment": environment, "route": route} for environment, route in places))
+    found = {(one.environment, rule_states.read_labels(one.labels)["route"]): one.cause_issue_id for one in desk.all()}
+    assert found == dict(zip(places, (here.id, elsewhere.id, None), strict=True))
 
 
 def test_a_cause_that_comes_after_the_outage_is_attached_then(
@@ -343,6 +388,27 @@ def test_four_hundred_new_issues_in_a_minute_are_a_few_messages_and_one_digest(
         desk.step(60)
     assert desk.chat.reasons[-1] == "closed"
     assert len(desk.chat.told) == BURST + 2
+
+
+def test_a_hundred_incidents_at_once_cost_hardly_more_statements_than_one(desk: Desk) -> None:
+    """What all of them need is read once, and their rows are written together."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        desk.judge(ONCE, "opened", {"environment": "production", "route": "GET /"})
+        alone = len(statements)
+        statements.clear()
+        routes = [f"GET /{number}" for number in range(100)]
+        desk.judge(ONCE, "opened", *({"environment": "production", "route": route} for route in routes))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len(desk.all()) == 101
+    # For each route the likely cause is looked for.
+    assert len(statements) <= alone + 100, "\n".join(statements)
 
 
 def test_an_end_is_told_whatever_is_suppressed(desk: Desk) -> None:

@@ -13,24 +13,16 @@ from typing import Final
 import msgspec
 import structlog
 
+from ukemi.collector.alerts.book import Book, Key
 from ukemi.collector.alerts.rules_file import RuleSet
-from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import MINUTE_US, SECOND_US
-from ukemi.collector.core.evaluate import Explanation, Verdict
-from ukemi.collector.core.incident import CAUSED, OWN, STORM, facts
+from ukemi.collector.core.evaluate import Explanation
+from ukemi.collector.core.incident import CAUSED, OWN, STORM, IncidentChangeKind, facts
+from ukemi.collector.core.judge import Instance, Judgement
 from ukemi.collector.core.notification import NEWS, Content, Line, Reason, Standing, why_notify
-from ukemi.collector.core.rule import Rule, Severity
-from ukemi.collector.core.silence import Silence
+from ukemi.collector.core.rule import Severity, aftermath_s, kind_of, severity_of
 from ukemi.collector.core.suppression import BURST, INHIBITS, Held, Situation, Suppression, why_suppressed
-from ukemi.collector.store import (
-    blast_radius,
-    incidents,
-    notifications,
-    observations,
-    projects,
-    rule_states,
-    silences,
-)
+from ukemi.collector.store import blast_radius, incidents, observations, projects, rule_states
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.incidents import Incident
 
@@ -60,40 +52,43 @@ class Incidents:
         self._public_url = public_url
         self._looked_us = 0
 
-    def follow(
-        self,
-        tx: Tx,
-        rule: Rule,
-        project_id: int,
-        labels: Mapping[str, str],
-        verdict: Verdict,
-        now_us: int,
-        *,
-        environment: str = "",
-        severity: Severity | None = None,
-        detail: ChangeDetail | None = None,
-    ) -> None:
-        """
-        Write a verdict down, with the incident and the notifications that follow from it.
+    def follow(self, tx: Tx, judgements: Sequence[Judgement], now_us: int) -> None:
+        """Write judgements down, with the incidents and the notifications that follow from them."""
+        if not judgements:
+            return
+        with Book(tx, now_us) as book:
+            keyed = [(one, _key(one.instance)) for one in judgements]
+            book.look_up([key for _, key in keyed])
+            issues_of: dict[int, set[str]] = {}
+            for one in judgements:
+                if one.verdict.transition == "opened" and (issue_id := dict(one.instance.labels).get("issue")):
+                    issues_of.setdefault(one.instance.project_id, set()).add(issue_id)
+            for project_id, issue_ids in issues_of.items():
+                book.look_up_subjects(project_id, issue_ids)
+            for one, key in keyed:
+                incident = self._follow(book, one, book.open_of(*key))
+                book.note_verdict(key, one.verdict, incident.id if incident and one.verdict.state.is_open else None)
 
-        Args:
-            severity: that it reached; None: the rule's.
-            detail: of the event that made it true, when one did.
-        """
-        severity = severity or rule.severity
-        incident = incidents.find_open(tx, project_id, rule.name, rule_states.write_labels(labels))
-        if verdict.transition == "opened" and incident is None:
-            incident = self._open(tx, rule, project_id, labels, verdict, now_us, environment, severity, detail)
-        elif verdict.transition in ("opened", "upgraded") and incident is not None:
-            because = verdict.why.because
-            incident = incidents.upgrade(tx, incident, severity, _write(verdict.why), because, now_us)
-            self._tell(tx, incident, because, now_us)
-        elif verdict.transition == "closed" and incident is not None:
-            self.close(tx, incident, verdict.why.because, now_us)
-        is_open = verdict.state.is_open and incident is not None
-        rule_states.put(
-            tx, project_id, rule.name, labels, verdict, incident.id if incident and is_open else None, now_us
-        )
+    def _follow(self, book: Book, judgement: Judgement, incident: Incident | None) -> Incident | None:
+        """Returns the incident that the judgement is about, as it is now."""
+        verdict = judgement.verdict
+        because = verdict.why.because
+        match verdict.transition:
+            case "opened" if incident is None:
+                return self._open(book, judgement)
+            case "opened" | "upgraded" if incident is not None:
+                severity = severity_of(judgement.rule, verdict.state.tier)
+                incident = book.change(
+                    incident,
+                    IncidentChangeKind.UPGRADED,
+                    because,
+                    severity=severity,
+                    explanation=_write(verdict.why),
+                )
+                self._tell(book, incident, because)
+            case "closed" if incident is not None:
+                self._close(book, incident, because)
+        return incident
 
     def retire(self, tx: Tx, is_watched: Callable[[int, str], bool], now_us: int) -> None:
         """
@@ -103,9 +98,10 @@ class Incidents:
             is_watched: whether a project has a rule of this name.
         """
         because = "Its rule was removed, renamed or switched off."
-        for incident in incidents.all_open(tx):
-            if incident.condition != OWN and not is_watched(incident.project_id, incident.rule):
-                self.close(tx, incident, because, now_us)
+        with Book(tx, now_us) as book:
+            for incident in incidents.all_open(tx):
+                if incident.condition != OWN and not is_watched(incident.project_id, incident.rule):
+                    self._close(book, incident, because)
 
     def open_own(
         self, tx: Tx, rule: str, labels: Mapping[str, str], severity: Severity, title: str, because: str, now_us: int
@@ -113,7 +109,7 @@ class Incidents:
         """Open an incident about ukemi itself, if it is not open."""
         text = rule_states.write_labels(labels)
         project_id = projects.ensure_own(tx, now_us)
-        if incidents.find_open(tx, project_id, rule, text) is not None:
+        if incidents.find_open(tx, [(project_id, rule, text)]):
             return
         incident = Incident(
             project_id=project_id,
@@ -132,98 +128,109 @@ class Incidents:
             cooldown_us=10 * MINUTE_US,
             repeat_us=24 * 60 * MINUTE_US,
         )
-        incidents.open_(tx, incident, because)
-        self._tell(tx, incident, because, now_us)
+        with Book(tx, now_us) as book:
+            book.open(incident, because)
+            self._tell(book, incident, because)
         log.warning("alert about ukemi itself", rule=rule, why=because)
 
     def close_own(self, tx: Tx, rule: str, labels: Mapping[str, str], because: str, now_us: int) -> None:
         """Close an incident about ukemi itself, if it is open."""
-        incident = incidents.find_open(tx, projects.OWN, rule, rule_states.write_labels(labels))
-        if incident is not None:
-            self.close(tx, incident, because, now_us)
+        with Book(tx, now_us) as book:
+            incident = book.open_of(projects.OWN, rule, rule_states.write_labels(labels))
+            if incident is not None:
+                self._close(book, incident, because)
 
     def tick(self, tx: Tx, now_us: int) -> None:
         """Do what is due without any verdict: tell what people did, what is no longer suppressed, repeats and digests."""
-        for incident in incidents.claim(tx, now_us):
-            self._tell(tx, incident, _because(incident), now_us)
-        for storm in incidents.open_of_condition(tx, STORM):
-            self._tend_storm(tx, storm, now_us)
+        with Book(tx, now_us) as book:
+            for incident in incidents.claim(tx, now_us):
+                self._tell(book, incident, _because(incident))
+        with Book(tx, now_us) as book:
+            for storm in incidents.open_of_condition(tx, STORM):
+                self._tend_storm(book, storm)
         if now_us - self._looked_us < LOOK_AGAIN_US:
             return
         self._looked_us = now_us
-        for incident in incidents.waiting(tx, now_us):
-            self._tell(tx, incident, _because(incident), now_us)
-        for condition in CAUSED:
-            for one in incidents.open_of_condition(tx, condition):
-                if one.cause_issue_id is None and now_us - one.opened_us < FIND_CAUSE_US:
-                    self._attach_cause(tx, one, now_us)
+        with Book(tx, now_us) as book:
+            for incident in incidents.waiting(tx, now_us):
+                self._tell(book, incident, _because(incident))
+        with Book(tx, now_us) as book:
+            self._look_for_causes(book)
 
-    def close(self, tx: Tx, incident: Incident, because: str, now_us: int) -> None:
+    def _look_for_causes(self, book: Book) -> None:
+        """The event may have come after the counts that opened the incident."""
+        since_us = book.now_us - FIND_CAUSE_US
+        unexplained = incidents.without_cause(book.tx, CAUSED, since_us)
+        if not unexplained:
+            return
+        projects_of = {one.project_id for one in unexplained}
+        places = blast_radius.places_hit(book.tx, projects_of, since_us - blast_radius.BEFORE_US)
+        for one in unexplained:
+            if (one.project_id, one.environment) in places:
+                self._attach_cause(book, one)
+
+    def _close(self, book: Book, incident: Incident, because: str) -> None:
         """Close an incident and tell those who heard of it."""
-        closed = incidents.close(tx, incident, because, now_us)
-        self._tell(tx, closed, because, now_us)
+        closed = book.change(
+            incident,
+            IncidentChangeKind.CLOSED,
+            because,
+            closed_us=book.now_us,
+            closed_reason=because,
+            closed_by="",
+            held="",
+            held_by="",
+        )
+        self._tell(book, closed, because)
         log.info("incident closed", rule=incident.rule, project=incident.project_id, incident=incident.id)
 
-    def _open(
-        self,
-        tx: Tx,
-        rule: Rule,
-        project_id: int,
-        labels: Mapping[str, str],
-        verdict: Verdict,
-        now_us: int,
-        environment: str,
-        severity: Severity,
-        detail: ChangeDetail | None,
-    ) -> Incident:
+    def _open(self, book: Book, judgement: Judgement) -> Incident:
+        rule, verdict, detail = judgement.rule, judgement.verdict, judgement.detail
+        project_id, rule_name, text = _key(judgement.instance)
+        labels, environment = dict(judgement.instance.labels), judgement.environment
         issue_id = labels.get("issue")
-        subject = observations.subject(tx, project_id, issue_id) if issue_id else None
+        subject = book.subject(project_id, issue_id)
         where = "".join(f" · {value}" for label, value in sorted(labels.items()) if label != "environment")
+        severity = severity_of(rule, verdict.state.tier)
         incident = Incident(
             project_id=project_id,
             id=secrets.token_hex(8),
-            rule=rule.name,
-            condition=str(type(rule.when).__struct_config__.tag),
-            labels=rule_states.write_labels(labels),
+            rule=rule_name,
+            condition=kind_of(rule.when),
+            labels=text,
             severity=severity,
-            title=f"{subject.name}: {subject.title}" if subject else f"{rule.name} in {environment}{where}",
+            title=f"{subject.name}: {subject.title}" if subject else f"{rule_name} in {environment}{where}",
             issue_id=issue_id,
             environment=environment,
             domain=labels.get("domain") or (detail.tags.get("domain", "") if detail else ""),
             release=labels.get("release") or (detail.release if detail else ""),
             culprit=subject.culprit if subject else "",
-            opened_us=now_us,
+            opened_us=book.now_us,
             cause_us=verdict.cause_us,
             explanation=_write(verdict.why),
             repeat_us=round(rule.repeat_s * SECOND_US),
             cooldown_us=round(rule.cooldown_s * SECOND_US),
+            aftermath_us=round(aftermath_s(rule) * SECOND_US),
         )
-        incidents.open_(tx, incident, verdict.why.because)
+        book.open(incident, verdict.why.because)
         if incident.condition in CAUSED:
-            incident = self._attach_cause(tx, incident, now_us)
-        self._tell(tx, incident, verdict.why.because, now_us)
-        log.info("incident opened", rule=rule.name, severity=severity, project=project_id, incident=incident.id)
+            incident = self._attach_cause(book, incident)
+        self._tell(book, incident, verdict.why.because)
+        log.info("incident opened", rule=rule_name, severity=severity, project=project_id, incident=incident.id)
         return incident
 
-    def _attach_cause(self, tx: Tx, incident: Incident, now_us: int) -> Incident:
-        cause = blast_radius.likely_cause(tx, incident, now_us)
+    def _attach_cause(self, book: Book, incident: Incident) -> Incident:
+        cause = book.cause(incident)
         # An outage is told within a second, so the events of what is new may still be on their way: they are waited for.
         if cause is None or (incident.condition in INHIBITS and not cause.is_new):
             return incident
         why = "came up at the same time" if cause.is_new else "has most errors of the time"
-        return incidents.attach_cause(tx, incident, cause.issue_id, f"{cause.text.rstrip('.')} {why}.", now_us)
+        because = f"{cause.text.rstrip('.')} {why}."
+        return book.change(incident, IncidentChangeKind.ATTACHED, because, cause_issue_id=cause.issue_id)
 
-    def _tell(
-        self,
-        tx: Tx,
-        incident: Incident,
-        because: str,
-        now_us: int,
-        *,
-        lines: Sequence[Line] = (),
-    ) -> bool:
-        """Queue what each channel should hear of an incident as it stands now. Returns whether anybody was told news."""
-        sent = notifications.last_sent(tx, incident.project_id, incident.id)
+    def _tell(self, book: Book, incident: Incident, because: str, *, lines: Sequence[Line] = ()) -> None:
+        """Queue what each channel should hear of an incident as it stands now."""
+        sent = book.sent(incident)
         standing = Standing(
             is_open=incident.closed_us is None,
             severity=incident.severity,
@@ -232,14 +239,14 @@ class Incidents:
         )
         # Also those who heard of the opening by another way, such as a fallback, hear of what comes after.
         channels = list(dict.fromkeys([*self._channels.get(incident.severity, []), *sorted(sent)]))
-        reasons = {name: why_notify(standing, sent.get(name), now_us) for name in channels}
+        reasons = {name: why_notify(standing, sent.get(name), book.now_us) for name in channels}
         wanted = {name: reason for name, reason in reasons.items() if reason is not None}
         is_news = standing.is_open and (not channels or any(reason in NEWS for reason in wanted.values()))
         if is_news or (incident.held and standing.is_open):
-            held = why_suppressed(self._situation(tx, incident, was_told=bool(sent), now_us=now_us), now_us)
+            held = why_suppressed(self._situation(book, incident, was_told=bool(sent)), book.now_us)
             if held is not None and held.why is Suppression.DIGEST:
-                held = self._collect(tx, incident, held, now_us)
-            incident = incidents.hold(tx, incident, held, now_us)
+                incident, held = self._collect(book, incident, held)
+            incident = _hold(book, incident, held)
             if held is not None:
                 wanted = {name: reason for name, reason in wanted.items() if reason not in NEWS}
                 if held.why is Suppression.NO_CHANNEL:
@@ -247,25 +254,21 @@ class Incidents:
                         "nobody is told: no channel is configured for this severity", severity=incident.severity
                     )
         if not wanted:
-            return False
+            return
         told_news = any(reason in NEWS for reason in wanted.values())
-        content = self._content(tx, incident, because, now_us, lines=lines, in_full=told_news)
+        content = self._content(book, incident, because, lines=lines, in_full=told_news)
         for channel, reason in wanted.items():
-            one = msgspec.structs.replace(content, reason=reason)
-            notifications.queue(tx, incident.project_id, secrets.token_hex(16), channel, one, now_us)
+            book.queue(incident, channel, msgspec.structs.replace(content, reason=reason))
         if told_news and incident.condition != STORM:
-            incidents.told(tx, incident, now_us)
-        return told_news
+            book.change(incident, told_us=book.now_us)
 
     def _content(
-        self, tx: Tx, incident: Incident, because: str, now_us: int, *, lines: Sequence[Line], in_full: bool
+        self, book: Book, incident: Incident, because: str, *, lines: Sequence[Line], in_full: bool
     ) -> Content:
         here = f"{self._public_url}/projects/{incident.project_id}"
         is_plain = not in_full or incident.condition in (OWN, STORM)
         cause = None
-        if incident.cause_issue_id and (
-            subject := observations.subject(tx, incident.project_id, incident.cause_issue_id)
-        ):
+        if subject := book.subject(incident.project_id, incident.cause_issue_id):
             cause = Line(f"{subject.name}: {subject.title}", f"{here}/issues/{incident.cause_issue_id}")
         return Content(
             incident_id=incident.id,
@@ -274,7 +277,7 @@ class Incidents:
             rule=incident.rule,
             title=incident.title,
             because=because,
-            project=observations.project_name(tx, incident.project_id),
+            project=book.project(incident.project_id).name,
             environment=incident.environment,
             culprit=incident.culprit,
             link=f"{here}/issues/{incident.issue_id}" if incident.issue_id else f"{here}/incidents/{incident.id}",
@@ -283,17 +286,17 @@ class Incidents:
             closed_us=incident.closed_us,
             actor=incident.closed_by if incident.closed_us else incident.acknowledged_by,
             is_acknowledged=incident.acknowledged_us is not None,
-            blast_radius=None if is_plain else blast_radius.of_incident(tx, incident, self._public_url, now_us),
+            blast_radius=None if is_plain else book.blast_radius(incident, self._public_url),
             cause=cause,
             lines=list(lines),
         )
 
-    def _situation(self, tx: Tx, incident: Incident, *, was_told: bool, now_us: int) -> Situation:
+    def _situation(self, book: Book, incident: Incident, *, was_told: bool) -> Situation:
         labels = rule_states.read_labels(incident.labels)
-        project = projects.get(tx, incident.project_id)
-        subject = observations.subject(tx, incident.project_id, incident.issue_id) if incident.issue_id else None
+        project = book.project(incident.project_id)
+        subject = book.subject(incident.project_id, incident.issue_id)
         can_wait_for_digest = incident.condition == "event" and not was_told
-        storm = incidents.open_storm(tx, incident.project_id, incident.rule) if can_wait_for_digest else None
+        storm = book.storm(incident.project_id, incident.rule) if can_wait_for_digest else None
         return Situation(
             condition=incident.condition,
             severity=incident.severity,
@@ -310,22 +313,20 @@ class Incidents:
             ),
             channels_named=len(self._named.get(incident.severity, [])),
             channels_configured=len(self._channels.get(incident.severity, [])),
-            silences=self._silences(tx, now_us),
-            outages=incidents.outages(tx, incident.project_id, now_us),
+            silences=book.silences,
+            outages=book.outages(incident.project_id),
+            aftermath_us=incident.aftermath_us,
             was_told=was_told,
             cooldown_us=incident.cooldown_us,
-            last_end_us=incidents.last_end_us(tx, incident) if incident.cooldown_us and not was_told else None,
-            burst=incidents.burst(tx, incident) if can_wait_for_digest else 0,
+            last_end_us=book.last_end_us(incident) if incident.cooldown_us and not was_told else None,
+            burst=book.burst(incident) if can_wait_for_digest else 0,
             digest_id=storm.id if storm else "",
         )
 
-    def _silences(self, tx: Tx, now_us: int) -> list[Silence]:
-        return silences.current(tx, now_us)
-
-    def _collect(self, tx: Tx, incident: Incident, held: Held, now_us: int) -> Held:
+    def _collect(self, book: Book, incident: Incident, held: Held) -> tuple[Incident, Held]:
         """Let a digest tell of the incident, together with others; one begins when none collects."""
         if incident.digest_id:
-            return msgspec.structs.replace(held, by=incident.digest_id)
+            return incident, msgspec.structs.replace(held, by=incident.digest_id)
         digest_id = held.by
         if not digest_id:
             storm = Incident(
@@ -339,35 +340,35 @@ class Incidents:
                 issue_id=None,
                 environment=incident.environment,
                 culprit="",
-                opened_us=now_us,
+                opened_us=book.now_us,
                 cause_us=incident.cause_us,
                 explanation=_write(
                     Explanation(f"The first {BURST} were told one by one, the others stand in this digest.")
                 ),
-                told_us=now_us + DIGEST_AFTER_US,
+                told_us=book.now_us + DIGEST_AFTER_US,
             )
-            incidents.open_(tx, storm, "")
+            book.open(storm, "")
             digest_id = storm.id
             log.warning("many incidents at once: a digest begins", rule=incident.rule, project=incident.project_id)
-        incidents.join_digest(tx, incident, digest_id)
-        return msgspec.structs.replace(held, by=digest_id)
+        incident = book.change(incident, digest_id=digest_id)
+        return incident, msgspec.structs.replace(held, by=digest_id)
 
-    def _tend_storm(self, tx: Tx, storm: Incident, now_us: int) -> None:
+    def _tend_storm(self, book: Book, storm: Incident) -> None:
         """Tell a digest when it is due, again while more comes, and close it when nothing more does."""
         due_us = storm.told_us or 0
-        if now_us < due_us:
+        if book.now_us < due_us:
             return
-        is_first = not notifications.last_sent(tx, storm.project_id, storm.id)
+        is_first = not book.sent(storm)
         since_us = 0 if is_first else due_us - DIGEST_AGAIN_US
-        new = incidents.members(tx, storm, since_us)
+        new = incidents.members(book.tx, storm, since_us)
         if not new and not is_first:
-            self.close(tx, storm, "Nothing more of the kind came for 10 minutes.", now_us)
+            self._close(book, storm, "Nothing more of the kind came for 10 minutes.")
             return
         releases = Counter(one.release for one in new if one.release)
         release = releases.most_common(1)[0][0] if releases else ""
         count = len(new)
         title = f"{count} {'new ' if count else ''}issues{f' in release {release}' if release else ''}: {storm.rule}"
-        events = observations.event_counts(tx, storm.project_id, [one.issue_id for one in new if one.issue_id])
+        events = observations.event_counts(book.tx, storm.project_id, [one.issue_id for one in new if one.issue_id])
         top = sorted(new, key=lambda one: (-events.get(one.issue_id or "", 0), one.opened_us))[:DIGEST_LINES]
         lines = [
             Line(
@@ -376,19 +377,32 @@ class Incidents:
             )
             for one in top
         ]
-        storm = incidents.retitle(tx, storm, title, release)
+        storm = book.change(storm, title=title, release=release)
         because = (
             f"{count} came within {max(1, (new[-1].opened_us - new[0].opened_us) // SECOND_US)} seconds" if new else ""
         )
         # A repeat is due by the digest's own clock.
         self._tell(
-            tx,
+            book,
             msgspec.structs.replace(storm, repeat_us=1),
             f"{because}; the first {BURST} were told one by one.",
-            now_us,
             lines=lines,
         )
-        incidents.told(tx, storm, now_us + DIGEST_AGAIN_US)
+        book.change(storm, told_us=book.now_us + DIGEST_AGAIN_US)
+
+
+def _key(instance: Instance) -> Key:
+    return instance.project_id, instance.rule, rule_states.write_labels(dict(instance.labels))
+
+
+def _hold(book: Book, incident: Incident, held: Held | None) -> Incident:
+    """Write down why nobody is told, or that this is over; a line for each change. Returns it as it is now."""
+    why, by = (held.why.value, held.by) if held else ("", "")
+    if (incident.held, incident.held_by) == (why, by):
+        return incident
+    if held:
+        return book.change(incident, IncidentChangeKind.SUPPRESSED, held.because, reason=why, held=why, held_by=by)
+    return book.change(incident, IncidentChangeKind.RELEASED, reason=incident.held, held="", held_by="")
 
 
 def _because(incident: Incident) -> str:

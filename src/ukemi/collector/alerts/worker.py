@@ -19,7 +19,6 @@ from ukemi.collector.core.evaluate import Seen
 from ukemi.collector.core.failure_run import see_service
 from ukemi.collector.core.judge import Judge, Judgement
 from ukemi.collector.core.observation import TICK_US
-from ukemi.collector.core.rule import severity_of
 from ukemi.collector.core.rule_text import Document, watch
 from ukemi.collector.store import changes, judging, observations, rule_states, rules
 from ukemi.collector.store.database import Database, Tx
@@ -152,16 +151,5 @@ class Alerts:
 
     def _follow(self, tx: Tx, judgements: Sequence[Judgement], now_us: int) -> int:
         news = [one for one in judgements if one.is_news]
-        for one in news:
-            self._incidents.follow(
-                tx,
-                one.rule,
-                one.instance.project_id,
-                dict(one.instance.labels),
-                one.verdict,
-                now_us,
-                environment=one.environment,
-                severity=severity_of(one.rule, one.verdict.state.tier),
-                detail=one.detail,
-            )
+        self._incidents.follow(tx, news, now_us)
         return len(news)

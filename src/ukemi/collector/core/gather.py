@@ -158,9 +158,18 @@ def _wanted(
 
 @lru_cache(10_000)
 def matches_route(patterns: tuple[str, ...], route: str) -> bool:
-    """Whether a route, such as `POST /api/payments`, is meant by one of the patterns, with or without its method."""
+    """
+    Whether a route, such as `POST /api/payments`, is meant: by one of the patterns, with or without its method, and by none
+    of those that begin with `!`. When all of them do, every other route is meant.
+    """
     path = route.partition(" ")[2]
-    return any(fnmatchcase(route, pattern) or fnmatchcase(path, pattern) for pattern in patterns)
+
+    def is_one_of(some: list[str]) -> bool:
+        return any(fnmatchcase(route, pattern) or fnmatchcase(path, pattern) for pattern in some)
+
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    return (not wanted or is_one_of(wanted)) and not is_one_of(unwanted)
 
 
 def _labels(by: list[Label], service: Service, *, route: str = "", kind: EventKind | None = None) -> Labels:

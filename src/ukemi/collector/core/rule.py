@@ -5,6 +5,7 @@ A rule is a condition, the labels it is split by, and what must hold before it f
 the same condition with harder numbers: an incident that reaches one is upgraded, and no second one opens.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
@@ -25,6 +26,8 @@ AtLeast = Annotated[int, Meta(ge=1)]
 TICK_S: Final = 10
 """Conditions over a window are judged so often, on windows of whole ticks."""
 LONGEST_WINDOW_S: Final = 7 * 86_400
+LONGEST_AFTERMATH_S: Final = 600.0
+"""What outlives an outage by so long is told, whatever its windows still hold: an error budget that is used up is news."""
 
 
 class RuleError(ValueError):
@@ -83,7 +86,7 @@ class RatioCondition(msgspec.Struct, frozen=True, tag="ratio", tag_field="kind",
     min_requests: AtLeast = 50
     min_failures: AtLeast = 5
     routes: list[str] = []
-    """`POST /api/payments`, or without the method; `*` stands for anything. Empty: all."""
+    """`POST /api/payments`, or without the method; `*` stands for anything, and `!` before it for all but these. Empty: all."""
 
 
 class PercentileCondition(msgspec.Struct, frozen=True, tag="percentile", tag_field="kind", forbid_unknown_fields=True):
@@ -246,6 +249,7 @@ def check(rule: Rule) -> None:
                 f"Step {step.name!r} of rule {rule.name!r} is milder than what stands before it; order them from mild to severe."
             )
         severity = step.severity
+    _check_routes(rule.name, getattr(when, "routes", []))
     if isinstance(when, WindowCondition):
         for tier in tiers(rule):
             if span_s(tier.when) > LONGEST_WINDOW_S:
@@ -253,6 +257,29 @@ def check(rule: Rule) -> None:
                     f"{tier.name!r} looks back {span_s(tier.when):.0f} seconds; "
                     f"what rules look at is kept for longer, but more than {LONGEST_WINDOW_S} (7 days) is not supported."
                 )
+
+
+_ROUTE: Final = re.compile(r"!?([A-Z*?]+ )?[/*<].*")
+"""With a method or without; `<unmatched>` is one, too."""
+
+
+def _check_routes(name: str, routes: list[str]) -> None:
+    for pattern in routes:
+        if not _ROUTE.fullmatch(pattern):
+            raise RuleError(
+                f"Rule {name!r} names the route {pattern!r}; a route is a path, such as /api/payments or /webhooks/*, "
+                "or a method and a path, such as POST /api/payments. Before it may stand !, for all but this one."
+            )
+        if not pattern.startswith("!") and f"!{pattern}" in routes:
+            raise RuleError(f"Rule {name!r} names the route {pattern!r} and leaves it out again; keep one of the two.")
+
+
+def aftermath_s(rule: Rule) -> float:
+    """So long after the end of an outage an incident of the rule may still be its consequence: then it has left all windows."""
+    if not isinstance(rule.when, WindowCondition):
+        return 0.0
+    longest_s = max(span_s(tier.when) for tier in tiers(rule))
+    return min(longest_s + rule.ends_after_s + 3 * TICK_S, LONGEST_AFTERMATH_S)
 
 
 def span_s(condition: WindowCondition) -> float:
@@ -266,21 +293,24 @@ def span_s(condition: WindowCondition) -> float:
 
 def scaled(rule: Rule, divisor: float) -> Rule:
     """
-    The rule with its windows divided, for a demonstration that cannot wait. No window gets shorter than a tick.
+    The rule with its windows and pauses divided, for a demonstration that cannot wait. No window gets shorter than a tick.
 
     The length of silence of a failure run stays: it is tied to how often apps report, not to how long one wants to watch.
     """
 
-    def shorter(struct: msgspec.Struct) -> dict[str, float]:
+    def shorter(struct: msgspec.Struct, *names: str) -> dict[str, float]:
         return {
             name: max(TICK_S if name == "window_s" else 0, value / divisor)
-            for name in ("window_s", "usual_over_s", "before_s", "quiet_s", "for_s", "ends_after_s", "repeat_s")
+            for name in names
             if (value := getattr(struct, name, None))
         }
 
+    of_windows = ("for_s", "ends_after_s") if isinstance(rule.when, WindowCondition) else ()
     return msgspec.structs.replace(
         rule,
-        when=msgspec.structs.replace(rule.when, **shorter(rule.when)),
-        steps=[msgspec.structs.replace(step, **shorter(step)) for step in rule.steps],
-        **(shorter(rule) if isinstance(rule.when, WindowCondition) else {}),
+        when=msgspec.structs.replace(
+            rule.when, **shorter(rule.when, "window_s", "usual_over_s", "before_s", "quiet_s")
+        ),
+        steps=[msgspec.structs.replace(step, **shorter(step, "window_s")) for step in rule.steps],
+        **shorter(rule, "repeat_s", "cooldown_s", *of_windows),
     )

@@ -93,4 +93,7 @@ def _of(condition: EventCondition | CountCondition) -> str:
 
 
 def _to(routes: list[str]) -> str:
-    return f" to {' or '.join(routes)}" if routes else ""
+    wanted = [route for route in routes if not route.startswith("!")]
+    unwanted = [route[1:] for route in routes if route.startswith("!")]
+    text = f" to {' or '.join(wanted)}" if wanted else ""
+    return f"{text}, but not to {' or '.join(unwanted)}," if unwanted else text

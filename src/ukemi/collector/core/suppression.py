@@ -18,8 +18,6 @@ from ukemi.collector.core.silence import Facts, Silence
 
 INHIBITS: Final = {"failure_run": ("ratio", "percentile")}
 """By condition: while an incident of the first is open, those of the others in the same service are its consequence."""
-INHIBITION_GRACE_S: Final = 600.0
-"""What an outage caused is still in the windows of the other rules when it ends; told is what outlives it by so long."""
 BURST: Final = 5
 """So many issues of one rule and project are told one by one within BURST_S; more wait for the digest."""
 BURST_S: Final = 60.0
@@ -76,6 +74,8 @@ class Situation(msgspec.Struct, frozen=True):
     """Of the same project."""
     was_told: bool = False
     """Somebody heard of its opening."""
+    aftermath_us: int = 0
+    """What an outage caused is still in the windows of its rule when it ends; told is what outlives it by so long."""
     cooldown_us: int = 0
     last_end_us: int | None = None
     """When the incident before it, of the same rule and labels, closed."""
@@ -100,7 +100,7 @@ def why_suppressed(it: Situation, now_us: int) -> Held | None:
         if (
             it.condition in INHIBITS.get(outage.condition, ())
             and outage.environment == it.environment
-            and (outage.closed_us is None or now_us - outage.closed_us < INHIBITION_GRACE_S * SECOND_US)
+            and (outage.closed_us is None or now_us - outage.closed_us < it.aftermath_us)
         ):
             ended = "" if outage.closed_us is None else ", which has just ended"
             return Held(Suppression.INHIBITED, f"It follows from “{outage.title}”{ended}.", outage.incident_id)

@@ -34,7 +34,7 @@ from ukemi.collector.store import channels as channel_states
 from ukemi.collector.store import incidents, notifications, projects
 from ukemi.collector.store.channels import ChannelState
 from ukemi.collector.store.database import Database, Tx
-from ukemi.collector.store.notifications import Notification
+from ukemi.collector.store.notifications import Notification, Queued
 
 log = structlog.get_logger("ukemi.notify")
 
@@ -193,9 +193,8 @@ class Notifier:
             key=lambda name: states.get(name, ChannelState(name)).failing_since_us is not None,
         )
         for other in others[:1]:
-            notifications.queue(
-                tx, one.project_id, secrets.token_hex(16), other, one.content, now_us, stands_in_for=one.channel
-            )
+            instead = Queued(one.project_id, secrets.token_hex(16), other, one.content, stands_in_for=one.channel)
+            notifications.queue(tx, [instead], now_us)
             notifications.handed_over(tx, one, now_us)
             log.warning("another channel is told instead", channel=one.channel, instead=other)
 
@@ -242,7 +241,7 @@ class Notifier:
                 if not notifications.is_waiting(tx, name):
                     content = test_content(Reason.SELF_TEST, self._self_test_days, now_us)
                     own = projects.ensure_own(tx, now_us)
-                    notifications.queue(tx, own, secrets.token_hex(16), name, content, now_us)
+                    notifications.queue(tx, [Queued(own, secrets.token_hex(16), name, content)], now_us)
 
 
 def _hands(state: ChannelState | None, now_us: int) -> int:
@@ -288,5 +287,5 @@ def _queue_digest(tx: Tx, channel: str, kept: Sequence[Notification], now_us: in
         because="The hourly budget of this channel was used up.",
         lines=lines,
     )
-    notifications.queue(tx, kept[0].project_id, secrets.token_hex(16), channel, content, now_us)
+    notifications.queue(tx, [Queued(kept[0].project_id, secrets.token_hex(16), channel, content)], now_us)
     notifications.digested(tx, kept)

@@ -1,5 +1,6 @@
 """Blast radius: whom and what an incident hits, and the new issue that likely caused it, as the rows say now."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ BEFORE_US: Final = 10 * MINUTE_US
 """What came so long before an incident opened is looked at."""
 MOST: Final = 5
 SAMPLES: Final = 3
+MOST_SUSPECTS: Final = 200
 
 
 def of_incident(tx: Tx, incident: Incident, base_url: str, now_us: int) -> BlastRadius:
@@ -59,11 +61,20 @@ class Cause(msgspec.Struct, frozen=True):
     """It is new, or came back, shortly before; else it has been there, and has most errors of the time."""
 
 
-def likely_cause(tx: Tx, incident: Incident, now_us: int) -> Cause | None:
-    """The error that is new, or came back, shortly before an incident, and has most events since; else the one with most events."""
+def likely_cause(tx: Tx, incident: Incident, route: str, now_us: int) -> Cause | None:
+    """
+    The error that is new, or came back, shortly before an incident, and has most events since; else the one with most events.
+
+    Args:
+        route: that the incident is about, "" when it is about all of the service. Errors of the route come first, and of
+            the others only those that are new: a known error elsewhere did not break this route.
+    """
     since_us = incident.opened_us - BEFORE_US
     until_us = min(now_us, incident.opened_us + BEFORE_US)
-    issue, change = schema.issue.c, schema.change.c
+    hit = [issue_id for issue_id, _ in _issues_hit(tx, incident, since_us, now_us)[:MOST_SUSPECTS]]
+    if not hit:
+        return None
+    issue, change, tag = schema.issue.c, schema.change.c, schema.issue_tag.c
     came_back = sa.exists().where(
         change.project_id == issue.project_id,
         change.issue_id == issue.id,
@@ -71,26 +82,41 @@ def likely_cause(tx: Tx, incident: Incident, now_us: int) -> Cause | None:
         change.at_us >= since_us,
         change.at_us <= until_us,
     )
-    busiest = None
-    for issue_id, _ in _issues_hit(tx, incident, since_us, now_us):
-        is_new = sa.or_(issue.first_seen_us.between(since_us, until_us), came_back)
-        query = (
-            sa.select(schema.project.c.slug, issue.number, issue.title, is_new.label("is_new"))
-            .join_from(schema.issue, schema.project, schema.project.c.id == issue.project_id)
-            .where(
-                issue.project_id == incident.project_id,
-                issue.id == issue_id,
-                issue.level.in_(["error", "fatal"]),
-            )
+    on_route = sa.exists().where(
+        tag.project_id == issue.project_id,
+        tag.issue_id == issue.id,
+        tag.key == "transaction",
+        tag.value.in_([route, route.partition(" ")[2]]),
+        tag.last_seen_us >= since_us,
+    )
+    query = (
+        sa.select(
+            issue.id,
+            schema.project.c.slug,
+            issue.number,
+            issue.title,
+            sa.or_(issue.first_seen_us.between(since_us, until_us), came_back).label("is_new"),
+            (on_route if route else sa.true()).label("is_here"),
         )
-        row = tx.execute(query).first()
-        if row is None:
-            continue
-        cause = Cause(issue_id, f"{row.slug.upper()}-{row.number}: {row.title}", bool(row.is_new))
-        if cause.is_new:
-            return cause
-        busiest = busiest or cause
-    return busiest
+        .join_from(schema.issue, schema.project, schema.project.c.id == issue.project_id)
+        .where(issue.project_id == incident.project_id, issue.id.in_(hit), issue.level.in_(["error", "fatal"]))
+    )
+    suspects = sorted(tx.execute(query), key=lambda row: (not row.is_here, not row.is_new, hit.index(row.id)))
+    if not suspects or not (suspects[0].is_here or suspects[0].is_new):
+        return None
+    first = suspects[0]
+    return Cause(first.id, f"{first.slug.upper()}-{first.number}: {first.title}", bool(first.is_new))
+
+
+def places_hit(tx: Tx, project_ids: Collection[int], since_us: int) -> set[tuple[int, str]]:
+    """Where events came since an instant: project_id and environment."""
+    c = schema.rollup.c
+    query = (
+        sa.select(c.project_id, c.environment)
+        .where(c.project_id.in_(project_ids), c.width_s == 60, c.bucket_us >= since_us - since_us % MINUTE_US)
+        .distinct()
+    )
+    return {(row.project_id, row.environment) for row in tx.execute(query)}
 
 
 def _of_issue(tx: Tx, incident: Incident, issue_id: str, base_url: str, suspect: str) -> BlastRadius:

@@ -1,12 +1,15 @@
 """Incidents: the times that a rule came true, what befell each, and who did what about it."""
 
+from collections.abc import Collection, Sequence
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
-from ukemi.collector.core.clock import MINUTE_US
+from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.incident import OWN, STORM, IncidentChangeKind
-from ukemi.collector.core.rule import Severity
-from ukemi.collector.core.suppression import BURST_S, INHIBITION_GRACE_S, INHIBITS, PASSING, Held, Outage
+from ukemi.collector.core.rule import LONGEST_AFTERMATH_S, Severity
+from ukemi.collector.core.suppression import BURST_S, INHIBITS, PASSING, Outage
 from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.errors import NotFound
@@ -38,6 +41,7 @@ class Incident(msgspec.Struct, frozen=True):
     cause_issue_id: str | None = None
     repeat_us: int = 0
     cooldown_us: int = 0
+    aftermath_us: int = 0
     held: str = ""
     held_by: str = ""
     told_us: int | None = None
@@ -59,61 +63,53 @@ class IncidentChange(msgspec.Struct, frozen=True):
 _COLUMNS = [schema.incident.c[name] for name in Incident.__struct_fields__]
 
 
-def open_(tx: Tx, incident: Incident, because: str) -> None:
-    """Write a new incident with the first line of its time line."""
-    tx.execute(sa.insert(schema.incident), [msgspec.structs.asdict(incident)])
-    note(tx, incident, IncidentChangeKind.OPENED, because, incident.opened_us)
+def insert(tx: Tx, new: Sequence[Incident]) -> None:
+    if new:
+        tx.execute(sa.insert(schema.incident), [msgspec.structs.asdict(incident) for incident in new])
 
 
-def note(
-    tx: Tx,
-    incident: Incident,
-    kind: IncidentChangeKind,
-    because: str,
-    now_us: int,
-    *,
-    actor: str = "",
-    reason: str = "",
-) -> None:
-    """Add a line to the time line. A person's waits to be claimed, so that alerts tells of it."""
-    tx.execute(
-        sa.insert(schema.incident_change),
-        [
-            {
-                "project_id": incident.project_id,
-                "incident_id": incident.id,
-                "kind": kind.value,
-                "at_us": now_us,
-                "actor": actor,
-                "because": because,
-                "reason": reason,
-                "claimed_us": None if actor else now_us,
-            }
-        ],
-    )
+def update(tx: Tx, changed: Sequence[tuple[Incident, Incident]]) -> None:
+    """
+    Write what is different now, and nothing else: people may change the rest meanwhile.
+
+    Args:
+        changed: each as it was and as it is now.
+    """
+    c = schema.incident.c
+    rows: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for before, after in changed:
+        names = tuple(name for name in Incident.__struct_fields__ if getattr(before, name) != getattr(after, name))
+        key = {"its_project": after.project_id, "its_id": after.id}
+        rows.setdefault(names, []).append(key | {name: getattr(after, name) for name in names})
+    for names, alike in rows.items():
+        if names:
+            mine = sa.and_(c.project_id == sa.bindparam("its_project"), c.id == sa.bindparam("its_id"))
+            values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+            tx.execute(sa.update(schema.incident).where(mine).values(values), alike)
 
 
-def close(tx: Tx, incident: Incident, because: str, now_us: int, *, actor: str = "") -> Incident:
-    """Close it; returns it as it is now."""
-    _update(tx, incident, closed_us=now_us, closed_reason=because, closed_by=actor, held="", held_by="")
-    note(tx, incident, IncidentChangeKind.CLOSED, because, now_us, actor=actor)
-    return msgspec.structs.replace(
-        incident, closed_us=now_us, closed_reason=because, closed_by=actor, held="", held_by=""
-    )
-
-
-def upgrade(tx: Tx, incident: Incident, severity: Severity, explanation: str, because: str, now_us: int) -> Incident:
-    """Raise its severity; returns it as it is now."""
-    _update(tx, incident, severity=severity, explanation=explanation)
-    note(tx, incident, IncidentChangeKind.UPGRADED, because, now_us)
-    return msgspec.structs.replace(incident, severity=severity, explanation=explanation)
+def add_changes(tx: Tx, changes: Sequence[IncidentChange]) -> None:
+    """Add lines to the time lines. A person's waits to be claimed, so that alerts tells of it."""
+    rows = [
+        {**msgspec.structs.asdict(one), "kind": one.kind.value, "claimed_us": None if one.actor else one.at_us}
+        for one in changes
+    ]
+    if rows:
+        tx.execute(sa.insert(schema.incident_change), rows)
 
 
 def acknowledge(tx: Tx, incident: Incident, now_us: int, *, actor: str) -> None:
     """Somebody has taken it on: it is not repeated any more. Nothing happens when it is closed or acknowledged already."""
     if incident.closed_us is None and incident.acknowledged_us is None:
-        _update(tx, incident, acknowledged_us=now_us, acknowledged_by=actor)
-        note(tx, incident, IncidentChangeKind.ACKNOWLEDGED, "", now_us, actor=actor)
+        _change(
+            tx,
+            incident,
+            IncidentChangeKind.ACKNOWLEDGED,
+            now_us,
+            actor=actor,
+            acknowledged_us=now_us,
+            acknowledged_by=actor,
+        )
 
 
 def resolve(tx: Tx, incident: Incident, now_us: int, *, actor: str) -> None:
@@ -124,7 +120,20 @@ def resolve(tx: Tx, incident: Incident, now_us: int, *, actor: str) -> None:
     """
     if incident.closed_us is not None:
         return
-    close(tx, incident, f"Resolved by {actor}.", now_us, actor=actor)
+    because = f"Resolved by {actor}."
+    _change(
+        tx,
+        incident,
+        IncidentChangeKind.CLOSED,
+        now_us,
+        because,
+        actor=actor,
+        closed_us=now_us,
+        closed_reason=because,
+        closed_by=actor,
+        held="",
+        held_by="",
+    )
     c = schema.rule_state.c
     mine = (c.project_id == incident.project_id, c.rule == incident.rule, c.labels == incident.labels)
     tx.execute(sa.delete(schema.rule_state).where(*mine))
@@ -136,45 +145,20 @@ def reopen(tx: Tx, incident: Incident, now_us: int, *, actor: str) -> None:
 
     Nothing happens when it is open, or when another one of its rule and labels is.
     """
-    if incident.closed_us is None or find_open(tx, incident.project_id, incident.rule, incident.labels):
+    if incident.closed_us is None or find_open(tx, [(incident.project_id, incident.rule, incident.labels)]):
         return
-    _update(tx, incident, closed_us=None, closed_reason="", closed_by="", acknowledged_us=None, acknowledged_by="")
-    note(tx, incident, IncidentChangeKind.REOPENED, "", now_us, actor=actor)
-
-
-def hold(tx: Tx, incident: Incident, held: Held | None, now_us: int) -> Incident:
-    """Write down why nobody is told, or that this is over; a line for each change. Returns it as it is now."""
-    why, by = (held.why.value, held.by) if held else ("", "")
-    if (incident.held, incident.held_by) == (why, by):
-        return incident
-    _update(tx, incident, held=why, held_by=by)
-    if held:
-        note(tx, incident, IncidentChangeKind.SUPPRESSED, held.because, now_us, reason=why)
-    else:
-        note(tx, incident, IncidentChangeKind.RELEASED, "", now_us, reason=incident.held)
-    return msgspec.structs.replace(incident, held=why, held_by=by)
-
-
-def told(tx: Tx, incident: Incident, at_us: int | None) -> None:
-    """Note when somebody was told of news; of a digest, when it is to be told next."""
-    _update(tx, incident, told_us=at_us)
-
-
-def retitle(tx: Tx, incident: Incident, title: str, release: str) -> Incident:
-    """Give a digest the title that its members make."""
-    _update(tx, incident, title=title, release=release)
-    return msgspec.structs.replace(incident, title=title, release=release)
-
-
-def attach_cause(tx: Tx, incident: Incident, issue_id: str, because: str, now_us: int) -> Incident:
-    """Note the new issue that likely caused it; returns it as it is now."""
-    _update(tx, incident, cause_issue_id=issue_id)
-    note(tx, incident, IncidentChangeKind.ATTACHED, because, now_us)
-    return msgspec.structs.replace(incident, cause_issue_id=issue_id)
-
-
-def join_digest(tx: Tx, incident: Incident, digest_id: str) -> None:
-    _update(tx, incident, digest_id=digest_id)
+    _change(
+        tx,
+        incident,
+        IncidentChangeKind.REOPENED,
+        now_us,
+        actor=actor,
+        closed_us=None,
+        closed_reason="",
+        closed_by="",
+        acknowledged_us=None,
+        acknowledged_by="",
+    )
 
 
 def claim(tx: Tx, now_us: int) -> list[Incident]:
@@ -214,12 +198,21 @@ def find(tx: Tx, incident_id: str) -> Incident:
     return Incident(**row)
 
 
-def find_open(tx: Tx, project_id: int, rule: str, labels: str) -> Incident | None:
-    """The open incident of a rule for these labels."""
+def find_open(tx: Tx, keys: Collection[tuple[int, str, str]]) -> list[Incident]:
+    """The open incidents of rules for labels; `keys` are (project_id, rule, labels)."""
     c = schema.incident.c
-    mine = (c.project_id == project_id, c.rule == rule, c.labels == labels, c.closed_us.is_(None))
-    row = tx.execute(sa.select(*_COLUMNS).where(*mine)).mappings().first()
-    return Incident(**row) if row else None
+    wanted, found = sorted(set(keys)), []
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        query = sa.select(*_COLUMNS).where(
+            c.closed_us.is_(None),
+            c.project_id.in_({project_id for project_id, _, _ in part}),
+            c.rule.in_({rule for _, rule, _ in part}),
+            c.labels.in_({labels for _, _, labels in part}),
+        )
+        rows = (Incident(**row) for row in tx.execute(query).mappings())
+        found += [one for one in rows if (one.project_id, one.rule, one.labels) in part]
+    return found
 
 
 def all_open(tx: Tx) -> list[Incident]:
@@ -245,6 +238,15 @@ def open_of_condition(tx: Tx, condition: str) -> list[Incident]:
     return [Incident(**row) for row in tx.execute(query).mappings()]
 
 
+def without_cause(tx: Tx, conditions: Collection[str], since_us: int) -> list[Incident]:
+    """Open incidents of some kinds of conditions that opened after an instant and have no likely cause yet."""
+    c = schema.incident.c
+    query = sa.select(*_COLUMNS).where(
+        c.closed_us.is_(None), c.condition.in_(list(conditions)), c.opened_us > since_us, c.cause_issue_id.is_(None)
+    )
+    return [Incident(**row) for row in tx.execute(query).mappings()]
+
+
 def waiting(tx: Tx, now_us: int) -> list[Incident]:
     """Open incidents of which somebody may have to be told now: those held for a while, and those to be repeated."""
     c = schema.incident.c
@@ -261,7 +263,7 @@ def waiting(tx: Tx, now_us: int) -> list[Incident]:
 def outages(tx: Tx, project_id: int, now_us: int) -> list[Outage]:
     """Incidents of a project that others may follow from: open, or just ended."""
     c = schema.incident.c
-    since_us = now_us - round(INHIBITION_GRACE_S * 1_000_000)
+    since_us = now_us - round(LONGEST_AFTERMATH_S * SECOND_US)
     query = (
         sa.select(c.id, c.condition, c.environment, c.title, c.closed_us)
         .where(
@@ -274,18 +276,15 @@ def outages(tx: Tx, project_id: int, now_us: int) -> list[Outage]:
     return [Outage(*row) for row in tx.execute(query)]
 
 
-def last_end_us(tx: Tx, incident: Incident) -> int | None:
-    """When the latest incident before this one, of the same rule and labels, closed."""
+def last_ends(tx: Tx, project_id: int, rule: str, since_us: int) -> dict[str, int]:
+    """When the latest incident of a rule closed since an instant, by labels."""
     c = schema.incident.c
-    query = sa.select(sa.func.max(c.closed_us)).where(
-        c.project_id == incident.project_id,
-        c.rule == incident.rule,
-        c.labels == incident.labels,
-        c.id != incident.id,
-        c.opened_us > incident.opened_us - incident.cooldown_us - 24 * 60 * MINUTE_US,
+    query = (
+        sa.select(c.labels, sa.func.max(c.closed_us))
+        .where(c.project_id == project_id, c.rule == rule, c.closed_us > since_us)
+        .group_by(c.labels)
     )
-    found = tx.execute(query).scalar_one_or_none()
-    return int(found) if found is not None else None
+    return {labels: int(at_us) for labels, at_us in tx.execute(query)}
 
 
 def burst(tx: Tx, incident: Incident) -> int:
@@ -394,7 +393,16 @@ def key_id(tx: Tx, project_id: int, incident_id: str, channel: str, current: str
     return ids.get(channel, current)
 
 
-def _update(tx: Tx, incident: Incident, **values: object) -> None:
-    c = schema.incident.c
-    mine = sa.and_(c.project_id == incident.project_id, c.id == incident.id)
-    tx.execute(sa.update(schema.incident).where(mine).values(**values))
+def _change(
+    tx: Tx,
+    incident: Incident,
+    kind: IncidentChangeKind,
+    now_us: int,
+    because: str = "",
+    *,
+    actor: str,
+    **fields: Any,
+) -> None:
+    """What a person did."""
+    update(tx, [(incident, msgspec.structs.replace(incident, **fields))])
+    add_changes(tx, [IncidentChange(incident.project_id, incident.id, kind, now_us, actor, because)])

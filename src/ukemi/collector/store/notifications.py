@@ -1,6 +1,7 @@
 """The outbox: notifications queued with their incident, and how each delivery went."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -28,58 +29,51 @@ class Notification(msgspec.Struct, frozen=True):
     """The channel that did not take it, when this one is told in its stead."""
 
 
-_COLUMNS = [
-    schema.notification.c[name]
-    for name in (
-        "project_id",
-        "id",
-        "incident_id",
-        "sequence",
-        "channel",
-        "reason",
-        "content",
-        "created_us",
-        "attempts",
-        "stands_in_for",
-    )
-]
+_COLUMNS = [schema.notification.c[name] for name in Notification.__struct_fields__]
+_COLUMNS_OF_NEW = [name for name in Notification.__struct_fields__ if name != "sequence"]
 
 
-def queue(
-    tx: Tx,
-    project_id: int,
-    notification_id: str,
-    channel: str,
-    content: Content,
-    now_us: int,
-    *,
-    stands_in_for: str = "",
-) -> None:
-    """Put one notification into the outbox, behind those of its incident and channel that wait already."""
-    c = schema.notification.c
+class Queued(msgspec.Struct, frozen=True):
+    """A notification on its way into the outbox."""
+
+    project_id: int
+    id: str
+    channel: str
+    content: Content
+    stands_in_for: str = ""
+
+
+def queue(tx: Tx, new: Sequence[Queued], now_us: int) -> None:
+    """Put notifications into the outbox, each behind those of its incident and channel that wait already."""
+    if not new:
+        return
+    c = schema.notification.alias("earlier").c
     earlier = sa.select(sa.func.count()).where(
-        c.project_id == project_id, c.incident_id == content.incident_id, c.channel == channel
+        c.project_id == sa.bindparam("project_id"),
+        c.incident_id == sa.bindparam("incident_id"),
+        c.incident_id != "",
+        c.channel == sa.bindparam("channel"),
     )
-    tx.execute(
-        sa.insert(schema.notification),
-        [
-            {
-                "project_id": project_id,
-                "id": notification_id,
-                "incident_id": content.incident_id,
-                "sequence": tx.execute(earlier).scalar_one() if content.incident_id else 0,
-                "channel": channel,
-                "reason": content.reason.value,
-                "state": "queued",
-                "content": msgspec.json.encode(content).decode(),
-                "created_us": now_us,
-                "due_us": now_us,
-                "attempts": 0,
-                "last_error": "",
-                "stands_in_for": stands_in_for,
-            }
-        ],
-    )
+    names = [*_COLUMNS_OF_NEW, "state", "due_us", "last_error"]
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names} | {"sequence": earlier.scalar_subquery()}
+    rows = [
+        {
+            "project_id": one.project_id,
+            "id": one.id,
+            "incident_id": one.content.incident_id,
+            "channel": one.channel,
+            "reason": one.content.reason.value,
+            "state": "queued",
+            "content": msgspec.json.encode(one.content).decode(),
+            "created_us": now_us,
+            "due_us": now_us,
+            "attempts": 0,
+            "last_error": "",
+            "stands_in_for": one.stands_in_for,
+        }
+        for one in new
+    ]
+    tx.execute(sa.insert(schema.notification).values(values), rows)
 
 
 def last_sent(tx: Tx, project_id: int, incident_id: str) -> dict[str, Sent]:

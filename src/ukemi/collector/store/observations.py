@@ -174,15 +174,23 @@ def services(tx: Tx) -> dict[tuple[int, str], list[InstanceSeen]]:
     return found
 
 
-def subject(tx: Tx, project_id: int, issue_id: str) -> Subject | None:
+def subjects(tx: Tx, project_id: int, issue_ids: Collection[str]) -> dict[str, Subject]:
+    """How issues are called, by their ids; those that are gone are missing."""
     issue, project = schema.issue.c, schema.project.c
-    query = (
-        sa.select(project.slug, issue.number, issue.title, issue.culprit)
-        .join_from(schema.issue, schema.project, project.id == issue.project_id)
-        .where(issue.project_id == project_id, issue.id == issue_id)
-    )
-    row = tx.execute(query).first()
-    return Subject(f"{row.slug.upper()}-{row.number}", row.title, row.culprit) if row else None
+    wanted, found = sorted(issue_ids), {}
+    for start in range(0, len(wanted), 500):
+        query = (
+            sa.select(issue.id, project.slug, issue.number, issue.title, issue.culprit)
+            .join_from(schema.issue, schema.project, project.id == issue.project_id)
+            .where(issue.project_id == project_id, issue.id.in_(wanted[start : start + 500]))
+        )
+        for row in tx.execute(query):
+            found[row.id] = Subject(f"{row.slug.upper()}-{row.number}", row.title, row.culprit)
+    return found
+
+
+def subject(tx: Tx, project_id: int, issue_id: str) -> Subject | None:
+    return subjects(tx, project_id, [issue_id]).get(issue_id)
 
 
 def project_name(tx: Tx, project_id: int) -> str:

@@ -1,6 +1,6 @@
 """States of rules between two evaluations, and the evaluations that changed one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from ukemi.collector.store import schema
 from ukemi.collector.store.database import Tx, upsert
 
 Labels = Mapping[str, str]
+_KEY = ("project_id", "rule", "labels")
 
 
 def write_labels(labels: Labels) -> str:
@@ -36,26 +37,43 @@ def awake(tx: Tx) -> dict[Instance, State]:
     }
 
 
-def put(
-    tx: Tx, project_id: int, rule: str, labels: Labels, verdict: Verdict, incident_id: str | None, now_us: int
-) -> None:
-    """Note a verdict: the new state, and, where that changed, the evaluation."""
-    text = write_labels(labels)
-    explanation = msgspec.json.encode(verdict.why).decode()
-    key = {"project_id": project_id, "rule": rule, "labels": text}
-    row = {
-        "state": verdict.state.status,
-        "since_us": verdict.state.since_us,
-        "last_true_us": verdict.state.last_true_us,
-        "tier": verdict.state.tier,
-        "evaluated_us": now_us,
-        "incident_id": incident_id,
-        "explanation": explanation,
-    }
-    upsert(tx, schema.rule_state, [key | row], replace=list(row))
-    if verdict.transition or verdict.state.since_us == now_us:
-        evaluation = {"at_us": now_us, "state": verdict.state.status, "changed": True, "explanation": explanation}
-        tx.execute(sa.insert(schema.evaluation), [key | evaluation])
+class Judged(msgspec.Struct, frozen=True):
+    """How one instance of a rule came out."""
+
+    project_id: int
+    rule: str
+    labels: str
+    verdict: Verdict
+    incident_id: str | None
+    """The open one."""
+
+
+def put(tx: Tx, judged: Sequence[Judged], now_us: int) -> None:
+    """Note verdicts, no two of one instance: the new state, and, where that changed, the evaluation."""
+    rows, evaluations = [], []
+    for one in judged:
+        key = {"project_id": one.project_id, "rule": one.rule, "labels": one.labels}
+        state, explanation = one.verdict.state, msgspec.json.encode(one.verdict.why).decode()
+        rows.append(
+            key
+            | {
+                "state": state.status,
+                "since_us": state.since_us,
+                "last_true_us": state.last_true_us,
+                "tier": state.tier,
+                "evaluated_us": now_us,
+                "incident_id": one.incident_id,
+                "explanation": explanation,
+            }
+        )
+        if one.verdict.transition or state.since_us == now_us:
+            evaluations.append(
+                key | {"at_us": now_us, "state": state.status, "changed": True, "explanation": explanation}
+            )
+    if rows:
+        upsert(tx, schema.rule_state, rows, replace=[name for name in rows[0] if name not in _KEY])
+    if evaluations:
+        tx.execute(sa.insert(schema.evaluation), evaluations)
 
 
 def firing(tx: Tx, rule: str, project_id: int | None = None) -> int:

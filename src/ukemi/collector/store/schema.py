@@ -533,6 +533,7 @@ incident = Table(
     Column("explanation", Text, nullable=False),  # JSON
     Column("repeat_us", BigInteger, nullable=False),  # after so long "still open" is told; 0: never
     Column("cooldown_us", BigInteger, nullable=False),  # so long after its predecessor's end it is not told
+    Column("aftermath_us", BigInteger, nullable=False),  # so long after an outage's end it may be its consequence
     Column("held", Text, nullable=False, server_default=""),  # why nobody is told at present, of core/suppression.py
     Column("held_by", Text, nullable=False, server_default=""),  # id of the silence or incident that is the reason
     Column("told_us", BigInteger),  # when somebody was told of news last; a digest that waits: when it is to be told

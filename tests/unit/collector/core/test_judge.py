@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -324,6 +325,19 @@ def test_a_rule_may_look_at_some_routes_only() -> None:
 
     past.served(2, good=0, bad=100, route="POST /api/payments")
     assert told(judge_of(rule), past, 2) == [(2, "opened")]
+
+
+def test_a_rule_may_leave_some_routes_out() -> None:
+    rule = Rule("errors", "high", RatioCondition(above=0.05, routes=["/api/*", "!/api/search*", "!POST /api/hook"]))
+    past = Past()
+    for route in ("GET /api/search/all", "POST /api/hook", "GET /shop"):
+        past.served(1, good=0, bad=100, route=route)
+    assert told(judge_of(rule), past, 1) == []
+
+    past.served(2, good=0, bad=100, route="GET /api/hook")
+    assert told(judge_of(rule), past, 2) == [(2, "opened")]
+    others = msgspec.structs.replace(rule, when=RatioCondition(above=0.05, routes=["!*/search*", "!*/hook"]))
+    assert told(judge_of(others), past, 2) == [(1, "opened")], "all but these: the shop fails from the first tick on"
 
 
 def test_two_projects_are_two_incidents_and_a_rule_of_one_watches_one() -> None:

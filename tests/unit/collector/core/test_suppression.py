@@ -7,7 +7,6 @@ from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.core.silence import Silence
 from ukemi.collector.core.suppression import (
     BURST,
-    INHIBITION_GRACE_S,
     PASSING,
     Outage,
     Situation,
@@ -45,6 +44,7 @@ def situation(**fields: object) -> Situation:
         "facts": FACTS,
         "channels_named": 2,
         "channels_configured": 1,
+        "aftermath_us": 450 * SECOND_US,
     }
     return Situation(**{**ordinary, **fields})
 
@@ -79,11 +79,11 @@ EVERYTHING = {
         ({"outages": [OUTAGE], "condition": "event"}, None),
         ({"outages": [OUTAGE], "condition": "failure_run"}, None),
         ({"outages": [OUTAGE], "environment": "staging"}, None),
-        ({"outages": [msgspec.structs.replace(OUTAGE, closed_us=NOW_US - SECOND_US)]}, Suppression.INHIBITED),
         (
-            {"outages": [msgspec.structs.replace(OUTAGE, closed_us=NOW_US - int(INHIBITION_GRACE_S) * SECOND_US)]},
-            None,
+            {"outages": [msgspec.structs.replace(OUTAGE, closed_us=NOW_US - 449 * SECOND_US)]},
+            Suppression.INHIBITED,
         ),
+        ({"outages": [msgspec.structs.replace(OUTAGE, closed_us=NOW_US - 450 * SECOND_US)]}, None),
         ({"cooldown_us": 300 * SECOND_US, "last_end_us": NOW_US - 299 * SECOND_US}, Suppression.COOLDOWN),
         ({"cooldown_us": 300 * SECOND_US, "last_end_us": NOW_US - 300 * SECOND_US}, None),
         ({"cooldown_us": 300 * SECOND_US, "last_end_us": None}, None),

@@ -159,6 +159,7 @@ def upgrade() -> None:
         sa.Column("explanation", sa.Text(), nullable=False),
         sa.Column("repeat_us", sa.BigInteger(), nullable=False),
         sa.Column("cooldown_us", sa.BigInteger(), nullable=False),
+        sa.Column("aftermath_us", sa.BigInteger(), nullable=False),
         sa.Column("held", sa.Text(), server_default="", nullable=False),
         sa.Column("held_by", sa.Text(), server_default="", nullable=False),
         sa.Column("told_us", sa.BigInteger(), nullable=True),
