@@ -19,6 +19,7 @@ from sentry_sdk.integrations.logging import ignore_logger
 from ukemi.sdk import runtime
 from ukemi.sdk.capture import capture_unhandled
 from ukemi.sdk.marks import AtHand, request_at_hand
+from ukemi.sdk.plain import outgoing
 from ukemi.sdk.request import request_of, route_of
 from ukemi.sdk.runtime import Runtime, report_internal
 from ukemi.sdk.sampling import segments
@@ -189,9 +190,10 @@ class _Served:
             route = route_of(self._scope)
             if route is not None and event.get("type") != "transaction":
                 event["transaction"] = f"{self._scope.get('method', 'WEBSOCKET')} {route}"
+            return outgoing(event)
         except Exception:  # the border to the host app
             report_internal("event_not_described")
-        return event
+            return event
 
 
 def _headers(scope: Scope, *names: bytes) -> dict[str, str]:

@@ -6,8 +6,9 @@ feedback) is scrubbed at the door (`transport`). Items that are not JSON stay in
 """
 
 import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sentry_sdk.envelope import Item, PayloadRef
@@ -25,11 +26,22 @@ Hook = Callable[[Event, Hint], Event | None]
 
 _TYPED: Final = frozenset({"log", "trace_metric", "span"})
 """Lists of things whose attributes say their type."""
+_OWN: Final = {
+    "event_id": re.compile(r"[0-9a-f]{32}"),
+    "sent_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"),
+}
+"""Headers of an envelope that nobody needs to search, and how they are written."""
 _here = threading.local()
 
 
 class Scrubbed(dict[str, Any]):
     """An event or transaction that passed the filter: the door asks for it."""
+
+    def __init__(self, tree: dict[str, Any]) -> None:
+        super().__init__(tree)
+        trace = (tree.get("contexts") or {}).get("trace") or {}
+        self.sampling = dict(trace.get("dynamic_sampling_context") or {})
+        """What the envelope's headers repeat: sentry-sdk moves it there."""
 
 
 def before_send(event: Event, hint: Hint, first: Hook | None = None) -> Event | None:
@@ -103,14 +115,24 @@ def _merged(theirs: Any, ours: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def scrubbed_headers(headers: dict[str, Any]) -> dict[str, Any]:
-    """Headers of an envelope, which repeat what a caller's own headers said of its trace."""
+def scrubbed_headers(headers: dict[str, Any], items: Iterable[Item]) -> dict[str, Any]:
+    """Headers of an envelope with `items`. They repeat what a caller's own headers said of its trace."""
     try:
+        trace = headers.get("trace")
+        if any(isinstance(item.payload.json, Scrubbed) and item.payload.json.sampling == trace for item in items):
+            others = {name: value for name, value in headers.items() if not (name == "trace" or _is_own(name, value))}
+            return {**headers, **(scrub(others, runtime.current().rules).tree if others else {})}
         scrubbed: dict[str, Any] = scrub(headers, runtime.current().rules).tree
     except Exception:  # fails closed: an envelope needs none of them
         report_internal("headers_not_scrubbed")
         return {}
     return scrubbed
+
+
+def _is_own(name: str, value: Any) -> bool:
+    """Whether a header is what sentry-sdk itself says: id and time."""
+    shape = _OWN.get(name)
+    return shape is not None and isinstance(value, str) and shape.fullmatch(value) is not None
 
 
 def scrubbed_item(item: Item) -> Item | None:

@@ -42,7 +42,7 @@ def behind_door(asked: Any) -> type[Transport]:
             self._sending: Envelope | None = None
 
         def capture_envelope(self, envelope: Envelope) -> None:
-            passed = Envelope(headers=scrubbed_headers(envelope.headers))
+            passed = Envelope(headers=scrubbed_headers(envelope.headers, envelope.items))
             for item in envelope.items:
                 if isinstance(item, LateItem) or item.type == "client_report":  # numbers and names of our own making
                     passed.add_item(item)
@@ -150,6 +150,9 @@ def record_lost_errors(reason: str, count: int) -> None:
         transport.record_lost_event(reason, data_category="error")
 
 
+_write: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 class _Written(Item):
     """An item as JSON. Loss reports, and transports of an app's own, may ask for the tree again."""
 
@@ -172,7 +175,7 @@ def _written(item: Item) -> _Written | None:
         return None
     try:
         tree: Any = clean.payload.json
-        text = json.dumps(tree, separators=(",", ":"), allow_nan=False)
+        text = _write(tree)
         event_id = tree.get("event_id") if clean.type == "event" else None
     except (TypeError, ValueError, AttributeError):
         report_internal("item_not_written")
