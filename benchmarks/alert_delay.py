@@ -61,9 +61,9 @@ def main() -> None:
     parser.add_argument("--idle", action="store_true", help="no load beside the alerts")
     is_loaded = not parser.parse_args().idle
     told: Told = {}
-    with tempfile.TemporaryDirectory() as name, _channel(told) as channel_url:
+    with tempfile.TemporaryDirectory() as name, channel(told) as channel_url:
         folder = Path(name)
-        os.environ |= _settings(folder, channel_url)
+        os.environ |= settings(folder, channel_url)
         server = servers.Ukemi()
         url = server.start(folder)
         database = folder / "data" / "ukemi.db"
@@ -153,8 +153,8 @@ def cause(targets: list[tuple[str, str]]) -> Told:
         lambda number=number: _raise(clients[number % len(clients)], f"event{number}x", caused)
         for number in range(EVENTS)
     ]
-    acts += [lambda number=number: _fail(http, url, f"run{number}x", 10, 10, caused) for number in range(RUNS)]
-    acts += [lambda number=number: _fail(http, url, f"rate{number}x", 100, 25, caused) for number in range(RATES)]
+    acts += [lambda number=number: fail(http, url, f"run{number}x", 10, 10, caused) for number in range(RUNS)]
+    acts += [lambda number=number: fail(http, url, f"rate{number}x", 100, 25, caused) for number in range(RATES)]
     events, others = acts[:EVENTS], acts[EVENTS:]
     random.Random(7).shuffle(others)
     begin_s = time.monotonic()
@@ -187,7 +187,7 @@ def _raise(client: sentry_sdk.Client, name: str, caused: Told) -> None:
         client.capture_event(event, hint)
 
 
-def _fail(http: httpx.Client, url: str, environment: str, requests: int, failures: int, caused: Told) -> None:
+def fail(http: httpx.Client, url: str, environment: str, requests: int, failures: int, caused: Told) -> None:
     """A service of its own serves requests, the last of which fails; it says good-bye a while after that."""
 
     def post(write: Callable[[], Any], *_arguments: object, **_options: object) -> None:
@@ -220,7 +220,7 @@ def _targets(url: str, database: Path, count: int) -> list[tuple[str, str]]:
     return found
 
 
-def _settings(folder: Path, channel_url: str) -> dict[str, str]:
+def settings(folder: Path, channel_url: str) -> dict[str, str]:
     """The rules that ship; every severity goes to the one channel."""
     rules = rules_file.load(None)
     rules = msgspec.structs.replace(rules, severities={severity: ["webhook"] for severity in rules.severities})
@@ -235,7 +235,7 @@ def _settings(folder: Path, channel_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def _channel(told: Told) -> Iterator[str]:
+def channel(told: Told) -> Iterator[str]:
     """A webhook's receiver; notes when it was told of the opening of each subject."""
 
     class Handler(BaseHTTPRequestHandler):

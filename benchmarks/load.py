@@ -1,9 +1,10 @@
 """How fast can the load generator of the benchmarks send by itself? Its own share of a figure must be small."""
 
 import asyncio
+import re
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -11,15 +12,24 @@ class Sent(NamedTuple):
     delays_ms: list[float]
     """Until each answer of 200."""
     refused: int
-    """Answers of 429."""
+    """Answers of 429, each of which said what to hold back and for how long."""
     wall_s: float
 
 
-async def send(url: str, bodies: Sequence[bytes], connections: int) -> Sent:
+_LIMIT = re.compile(rb"\r\nretry-after: [1-9]\d*\r\n")
+_LIMITS = re.compile(rb"\r\nx-sentry-rate-limits: [1-9]\d*:\w+:(?:project|key):\w+(?:, [^\r]*)?\r\n")
+
+
+async def send(
+    url: str, bodies: Sequence[bytes], connections: int, answered: Callable[[], None] = lambda: None
+) -> Sent:
     """
     Post gzipped bodies over keep-alive connections, each with one request at a time.
 
     Raw sockets: an HTTP client library would take more of the machine than the server that is measured.
+
+    Args:
+        answered: called with each answer.
     """
     parts = urllib.parse.urlsplit(url)
     head = f"POST {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Encoding: gzip\r\nContent-Length: "
@@ -40,7 +50,8 @@ async def send(url: str, bodies: Sequence[bytes], connections: int) -> Sent:
             if b"content-length:" in lower:
                 length = int(lower.split(b"content-length:")[1].split(b"\r\n")[0])
                 await reader.readexactly(length)
-            if status == b"429":
+            answered()
+            if status == b"429" and _LIMIT.search(lower) and _LIMITS.search(lower):
                 refused += 1
             elif status == b"200":
                 delays_ms.append((time.perf_counter() - began_s) * 1000)

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ukemi.collector.ingest.app import IngestApp
 from ukemi.collector.ingest.keys import StoredKeys
 from ukemi.collector.settings import Settings
 from ukemi.collector.spool.item import OUTCOMES_ITEM
-from ukemi.collector.spool.look import look
+from ukemi.collector.spool.look import Waiting, look
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store.database import Database
 
@@ -27,12 +28,19 @@ from ukemi.collector.store.database import Database
 class RunningIngest:
     """An ingest app behind uvicorn on a loopback port, in a thread of its own."""
 
-    def __init__(self, database: Database, spool_path: Path, now_us: int, **settings: object) -> None:
+    def __init__(
+        self,
+        database: Database,
+        spool_path: Path,
+        now_us: int,
+        measure: Callable[[Path], Waiting] = look,
+        **settings: object,
+    ) -> None:
         self.spool_path = spool_path
         self.settings = Settings(**{"data_dir": spool_path.parent, "max_envelope_bytes": 1 << 20, **settings})
         self.writer = SpoolWriter(spool_path, nothing_fits_at(self.settings.max_spool_bytes))
         self.clock = VirtualClock(now_us)
-        self.app = IngestApp(self.writer, StoredKeys(database), self.settings, self.clock, partial(look, spool_path))
+        self.app = IngestApp(self.writer, StoredKeys(database), self.settings, self.clock, partial(measure, spool_path))
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self._server = uvicorn.Server(uvicorn.Config(self.app, lifespan="off", log_config=None, access_log=False))

@@ -139,3 +139,16 @@ def test_a_failure_run_is_judged_while_thousands_of_events_wait(
     with database.read() as tx:
         opened = {one.rule for one in incidents.recent(tx, 50)}
     assert "API downtime" in opened
+
+
+def test_a_measure_that_fails_does_not_end_the_accounting(
+    database: Database, project: object, spool_path: Path, now_us: int, key: str
+) -> None:
+    """The task that measures also hands over what was refused, and nobody would notice that it is gone."""
+    ingest = RunningIngest(database, spool_path, now_us, measure=lambda _: 1 // 0)
+    time.sleep(1.2)
+    assert post(ingest, key, "log")[0] == 200
+    time.sleep(1.2)
+    handed_over = ingest.spooled("item_type")
+    ingest.stop()
+    assert handed_over == [("ukemi_outcomes",)]

@@ -3,12 +3,14 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from ukemi.collector.spool.file import last_position, open_spool
-from ukemi.collector.spool.item import SpoolItem
+from ukemi.collector.spool.item import Lane, SpoolItem
 from ukemi.collector.spool.look import look
+from ukemi.collector.spool.reader import SpoolReader
 from ukemi.collector.spool.writer import SpoolWriter
 
 LOOK_FROM_BESIDE = (
@@ -32,3 +34,27 @@ def test_a_second_connection_takes_no_locks_from_the_first(
     assert second.execute("SELECT count(*) FROM item").fetchone()[0] == 2
     assert second.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     second.close()
+
+
+def test_a_look_sees_one_moment_whatever_is_taken_meanwhile(
+    spool_writer: SpoolWriter, spool_reader: SpoolReader, spool_path: Path, spool_item: Callable[..., SpoolItem]
+) -> None:
+    """Ingest looks once a second; what digest took between two of its statements must be no news to it."""
+    done = threading.Event()
+
+    def carry() -> None:
+        for _ in range(150):
+            asyncio.run(spool_writer.append([spool_item("event", {"message": "short"})]))
+            spool_reader.trim(Lane.EVENTS, 1 << 60)
+        done.set()
+
+    carrier = threading.Thread(target=carry)
+    carrier.start()
+    seen = []
+    try:
+        while not done.is_set():
+            seen.append(look(spool_path))
+    finally:
+        carrier.join()
+    assert {one.items for one in seen} <= {0, 1}
+    assert all((one.items == 0) == (one.oldest_us is None) for one in seen)

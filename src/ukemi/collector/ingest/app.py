@@ -321,11 +321,14 @@ class IngestApp:
     async def _flush_outcomes_forever(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_OUTCOMES_S)
-            await self._flush_outcomes()
-            if self._measure:
-                with contextlib.suppress(sqlite3.Error):  # the latest answer goes on to hold
-                    waiting = await asyncio.to_thread(self._measure)
-                    self._pressed = pressure(waiting, self._max_spool_bytes, self._clock.now_us())
+            try:
+                await self._flush_outcomes()
+                if self._measure:
+                    with contextlib.suppress(sqlite3.Error):  # the latest answer goes on to hold
+                        waiting = await asyncio.to_thread(self._measure)
+                        self._pressed = pressure(waiting, self._max_spool_bytes, self._clock.now_us())
+            except Exception:  # nobody waits for this task, so its end would go unnoticed
+                log.exception("outcomes cannot be handed over; trying again", pause_s=FLUSH_OUTCOMES_S)
 
     async def _flush_outcomes(self) -> None:
         """Hand the refused items' outcomes to digest. While the spool is full they wait here and go on adding up."""

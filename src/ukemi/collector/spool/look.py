@@ -35,7 +35,9 @@ def look(path: Path) -> Waiting:
     Raises:
         sqlite3.Error: there is no spool, or it cannot be read.
     """
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:
+    opened = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2, isolation_level=None)
+    with contextlib.closing(opened) as connection:
+        connection.execute("BEGIN")  # one snapshot: digest may take between two statements what the first one saw
         items, ends, oldest = 0, set[int](), dict[Lane, int]()
         for lane in Lane:
             first, last = connection.execute(_ENDS, (lane,)).fetchone()
