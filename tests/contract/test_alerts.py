@@ -304,6 +304,15 @@ def test_ten_failures_in_a_row_are_downtime_and_a_success_ends_it(stage: Stage, 
     )
 
 
+def test_failures_are_looked_at_when_they_are_told_and_not_at_the_next_look(stage: Stage, inbox: Inbox) -> None:
+    stage.reported(9)
+    stage.step()
+    stage.clock.advance(0.1)
+    stage.reported(10)
+    stage.step()
+    assert inbox.paths() == ["/pagerduty", "/slack", "/webhook"]
+
+
 def test_a_success_of_any_process_ends_the_run(stage: Stage) -> None:
     """Nine workers may be sick; while one answers, the service is up."""
     stage.reported(10, instance="ab")

@@ -29,6 +29,8 @@ log = structlog.get_logger("ukemi.alerts")
 CLAIM: Final = 500
 LOOK_US: Final = SECOND_US // 2
 """How often services are looked at: a run of failures grows, and a silence begins, without any change of an issue."""
+LOOK_AGAIN_US: Final = SECOND_US // 10
+"""So soon they are looked at again when a process has told of more failures."""
 START_PAUSE_US: Final = 2 * TICK_US
 RUNNING_PAUSE_US: Final = 6 * TICK_US
 """Ticks missed for longer than this are not made up for: nobody listened, so what seemed silent may have spoken."""
@@ -48,15 +50,19 @@ class Alerts:
         self._judge: Judge | None = None
         self._documents: Sequence[Document] = ()
         self._looked_us = 0
+        self._failing: observations.Failing | None = None
 
     def step(self, clock: Clock) -> int:
         """Judge what happened since the last call. Returns how much it was: changes claimed, and verdicts that were news."""
         now_us = clock.now_us()
+        since_us = now_us - self._looked_us
         is_tick = now_us // TICK_US != self._looked_us // TICK_US
-        is_due = self._judge is None or is_tick or now_us - self._looked_us >= LOOK_US
-        with self._database.read() as tx:
-            if not is_due and not observations.are_changes_waiting(tx):
-                return 0
+        is_due = self._judge is None or is_tick or since_us >= LOOK_US
+        if not is_due:
+            with self._database.read() as tx:
+                is_due = since_us >= LOOK_AGAIN_US and observations.failing(tx) != self._failing
+                if not is_due and not observations.are_changes_waiting(tx):
+                    return 0
         if not self._database.lead("judge"):
             self._judge = None
             return 0
@@ -126,6 +132,7 @@ class Alerts:
 
     def _look(self, tx: Tx, judge: Judge, now_us: int) -> int:
         """Judge the services that stand differently than they did when they were looked at last."""
+        self._failing = observations.failing(tx)
         services = observations.services(tx)
         seen = {
             key: see_service(services.get(key, ()), now_us, judge.quiet_us) for key in services.keys() | judge.services

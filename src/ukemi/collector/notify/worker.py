@@ -131,17 +131,9 @@ class Notifier:
 
     def _try(self, one: Notification, clock: Clock) -> None:
         channel = self._channels[one.channel]
-        per_hour = self._per_hour.get(one.channel, 0)
-        key_id = ""
-        if per_hour or channel.key_id:
-            with self._database.write() as tx:
-                now_us = clock.now_us()
-                if not has_room(notifications.delivered_since(tx, one.channel, hour_of(now_us)), per_hour):
-                    notifications.hold_back(tx, one)
-                    log.warning("notification held back by the hourly budget", channel=one.channel, per_hour=per_hour)
-                    return
-                if channel.key_id and one.incident_id:
-                    key_id = incidents.key_id(tx, one.project_id, one.incident_id, one.channel, channel.key_id)
+        if not self._has_room(one, clock.now_us()):
+            return
+        key_id = self._key_id(one, channel.key_id)
         try:
             answer = channel.send(Telling(one.id, one.content, key_id), clock.now_us())
         except Undeliverable as error:
@@ -155,6 +147,30 @@ class Notifier:
                 notifications.delivered(tx, one, answer, now_us)
                 channel_states.put(tx, ChannelState(one.channel, delivered_us=now_us, tried_us=now_us))
             log.info("notification delivered", channel=one.channel, reason=one.reason, incident=one.incident_id)
+
+    def _has_room(self, one: Notification, now_us: int) -> bool:
+        """Whether the hourly budget of its channel allows it; else it is kept for the digest of the next hour."""
+        per_hour = self._per_hour.get(one.channel, 0)
+        if not per_hour:
+            return True
+        with self._database.read() as tx:  # a write would wait for digest's
+            if has_room(notifications.delivered_since(tx, one.channel, hour_of(now_us)), per_hour):
+                return True
+        with self._database.write() as tx:
+            notifications.hold_back(tx, one)
+        log.warning("notification held back by the hourly budget", channel=one.channel, per_hour=per_hour)
+        return False
+
+    def _key_id(self, one: Notification, current: str) -> str:
+        """Which key the incident is told with: the one that it began with. "" when the channel has none."""
+        if not current or not one.incident_id:
+            return ""
+        with self._database.read() as tx:
+            known = incidents.key_id(tx, one.project_id, one.incident_id, one.channel)
+        if known:
+            return known
+        with self._database.write() as tx:
+            return incidents.begin_with_key(tx, one.project_id, one.incident_id, one.channel, current)
 
     def _note_failure(self, one: Notification, error: Undeliverable, now_us: int) -> None:
         again_us = None

@@ -381,16 +381,27 @@ def suppressed(tx: Tx, limit: int) -> list[tuple[IncidentChange, str]]:
     ]
 
 
-def key_id(tx: Tx, project_id: int, incident_id: str, channel: str, current: str) -> str:
-    """Which key an incident is told to a channel with: the one that it began with, now if it has not begun."""
-    c = schema.incident.c
-    mine = sa.and_(c.project_id == project_id, c.id == incident_id)
-    text = tx.execute(sa.select(c.key_ids).where(mine)).scalar_one_or_none()
-    ids = msgspec.json.decode(text, type=dict[str, str]) if text else {}
-    if channel not in ids and text is not None:
+def key_id(tx: Tx, project_id: int, incident_id: str, channel: str) -> str:
+    """Which key an incident is told to a channel with; "" when it has not begun, or is gone."""
+    return _key_ids(tx, project_id, incident_id).get(channel, "")
+
+
+def begin_with_key(tx: Tx, project_id: int, incident_id: str, channel: str, current: str) -> str:
+    """Note which key an incident is told to a channel with from now on, unless it has begun; returns the one that counts."""
+    ids = _key_ids(tx, project_id, incident_id)
+    if channel not in ids:
         ids[channel] = current
+        c = schema.incident.c
+        mine = sa.and_(c.project_id == project_id, c.id == incident_id)
         tx.execute(sa.update(schema.incident).where(mine).values(key_ids=msgspec.json.encode(ids).decode()))
-    return ids.get(channel, current)
+    return ids[channel]
+
+
+def _key_ids(tx: Tx, project_id: int, incident_id: str) -> dict[str, str]:
+    c = schema.incident.c
+    query = sa.select(c.key_ids).where(c.project_id == project_id, c.id == incident_id)
+    text = tx.execute(query).scalar_one_or_none()
+    return msgspec.json.decode(text, type=dict[str, str]) if text else {}
 
 
 def _change(

@@ -5,7 +5,7 @@ A tick's row is written by digest until the tick is judged and never again, so t
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -172,6 +172,24 @@ def services(tx: Tx) -> dict[tuple[int, str], list[InstanceSeen]]:
         )
         found.setdefault((row.project_id, row.environment), []).append(instance)
     return found
+
+
+class Failing(NamedTuple):
+    """How far all processes that fail at present have told of it; another value means that there is news."""
+
+    processes: int
+    failures: int
+    reported_us: int
+
+
+def failing(tx: Tx) -> Failing:
+    c = schema.instance.c
+    query = sa.select(
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(c.failure_count), 0),
+        sa.func.coalesce(sa.func.max(c.last_report_us), 0),
+    ).where(c.failures_us != "[]")
+    return Failing(*(int(value) for value in tx.execute(query).one()))
 
 
 def subjects(tx: Tx, project_id: int, issue_ids: Collection[str]) -> dict[str, Subject]:
