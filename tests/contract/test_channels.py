@@ -6,14 +6,14 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contract.raw_server import raw_server
 from ukemi.collector.core.notification import BlastRadius, Content, Line, Reason
 from ukemi.collector.notify.channels import pagerduty, slack
 from ukemi.collector.notify.channels.base import Telling
@@ -241,46 +241,6 @@ def test_the_url_of_a_mail_server_is_read() -> None:
 # --- the client against hostile networks ------------------------------------------------------------------------------
 
 
-@contextmanager
-def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A TCP server that treats each connection as `talk` does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, suppress(OSError):
-                talk(connection)
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield listener.getsockname()[1]
-    listener.close()
-
-
-def test_a_name_that_resolves_to_another_address_the_second_time_gains_nothing() -> None:
-    """The first answer is checked and connected to; there is no second question."""
-    asked: list[str] = []
-
-    def resolve(host: str, port: int, **_options: object) -> list[tuple]:
-        asked.append(host)
-        address = "192.0.2.1" if len(asked) == 1 else "127.0.0.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
-
-    reached: list[bytes] = []
-    with raw_server(lambda connection: reached.append(connection.recv(100))) as port:
-        client = OutgoingClient([ip_network("192.0.2.0/24")], deadline_s=0.5, resolve=resolve)
-        with pytest.raises(Undeliverable) as refusal:
-            client.post(f"http://rebind.example:{port}/", b"{}", {}, now_us=NOW_US)
-        assert (asked, refusal.value.retry) == (["rebind.example"], True)
-        with pytest.raises(Undeliverable, match="private"):
-            client.post(f"http://rebind.example:{port}/", b"{}", {}, now_us=NOW_US)
-        client.close()
-    assert reached == []
-
-
 @pytest.mark.parametrize("address", ["::ffff:10.0.0.1", "2002:0a00:0001::", "64:ff9b::a00:1"])
 def test_an_ipv4_address_inside_of_an_ipv6_address_is_checked_too(address: str) -> None:
     client = OutgoingClient(resolve=lambda *_a, **_o: [(socket.AF_INET6, 1, 6, "", (address, 80, 0, 0))])
@@ -304,20 +264,6 @@ def test_one_that_answers_a_byte_now_and_then_is_not_waited_for() -> None:
         client.close()
     assert refusal.value.retry
     assert time.monotonic() - began_s < 5
-
-
-def test_a_connection_that_is_reset_is_tried_again() -> None:
-    def reset(connection: socket.socket) -> None:
-        connection.recv(10)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-
-    with raw_server(reset) as port:
-        client = OutgoingClient(LOOPBACK)
-        with pytest.raises(Undeliverable) as refusal:
-            client.post(f"http://127.0.0.1:{port}/", b"{}", {}, now_us=NOW_US)
-        client.close()
-    assert refusal.value.retry
-    assert str(port) not in str(refusal.value)
 
 
 def test_an_answer_without_end_is_read_for_a_while_only() -> None:

@@ -9,6 +9,7 @@ connection, and ends a request after a fixed time, however slowly the other side
 
 import ipaddress
 import math
+import re
 import socket
 import ssl
 import time
@@ -21,12 +22,14 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
+from ukemi.collector.core.answer import read_answer
 from ukemi.collector.core.clock import SECOND_US
 from ukemi.collector.notify.errors import Undeliverable
 
 DEADLINE_S: Final = 10.0
 """For a whole request, from resolving the name to the last byte of the answer."""
 MAX_ANSWER_BYTES: Final = 64 * 1024
+MAX_WORDS: Final = 450
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 
 Resolver = Callable[..., Sequence[tuple[Any, ...]]]
@@ -37,11 +40,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     """At most 64 KiB of it."""
-
-    def words(self) -> str:
-        """`202 {"status":"success"}`: for a person who wants to know what came back."""
-        text = " ".join(self.body[:500].decode("utf-8", "replace").split())
-        return f"{self.status} {text[:200]}".strip()
+    words: str
+    """`202 {"status":"success"}`: for a person who wants to know what came back. Names no URL and no key."""
 
 
 class OutgoingClient:
@@ -108,8 +108,10 @@ class OutgoingClient:
                         break
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise Undeliverable(f"The channel could not be reached: {type(error).__name__}.", retry=True) from None
-        _check(response.status, {name.lower(): value for name, value in response.headers}, now_us)
-        return Answer(response.status, answer[:MAX_ANSWER_BYTES])
+        text = _without(" ".join(answer[:2000].decode("utf-8", "replace").split()), url, body)
+        words = f"{response.status} {text[:MAX_WORDS]}".strip()
+        _check(response.status, words, {name.lower(): value for name, value in response.headers}, now_us)
+        return Answer(response.status, answer[:MAX_ANSWER_BYTES], words)
 
 
 class _CheckedNetwork(httpcore.NetworkBackend):
@@ -200,15 +202,33 @@ def _encoded(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
 
-def _check(status: int, headers: Mapping[bytes, bytes], now_us: int) -> None:
+def _without(said: str, url: str, body: bytes) -> str:
+    """What was said, without what it repeats of the URL or of long words that were sent: those may be keys."""
+    sent = body.decode("utf-8", "replace")
+
+    def shown(word: re.Match[str]) -> str:
+        return "…" if word[0] in url or (len(word[0]) >= _LIKE_A_KEY and word[0] in sent) else word[0]
+
+    return _WORD.sub(shown, said)
+
+
+_WORD: Final = re.compile(r"[\w+-]{6,}")
+_LIKE_A_KEY: Final = 16
+
+
+def _check(status: int, words: str, headers: Mapping[bytes, bytes], now_us: int) -> None:
     if 200 <= status < 300:
         return
+    said = read_answer(words).text.rstrip(".")
+    more = f": {said}" if said else ""
     if status == 429 or status >= 500:
         after_s = _retry_after_s(headers.get(b"retry-after", b"").decode("latin-1"), now_us)
-        raise Undeliverable(f"The channel answered {status}.", retry=True, retry_after_s=after_s)
+        raise Undeliverable(f"The channel answered {status}{more}.", retry=True, retry_after_s=after_s)
     if 300 <= status < 400:
         raise Undeliverable(f"The channel answered {status}, a redirect; those are not followed.", retry=False)
-    raise Undeliverable(f"The channel refused the notification with {status}. Check its URL and key.", retry=False)
+    raise Undeliverable(
+        f"The channel refused the notification with {status}{more}. Check its URL and key.", retry=False
+    )
 
 
 def _retry_after_s(text: str, now_us: int) -> float | None:

@@ -56,7 +56,7 @@ class PagerDuty:
         words = ""
         for action in actions:
             body = msgspec.json.encode(render(content, key or self._current, dedup_key, action))
-            words = self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words()
+            words = self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words
         if telling.key_id and key is None and actions[-1] != "trigger":
             return f"{words}. {_FOREIGN}"
         return words

@@ -33,7 +33,7 @@ class Slack:
 
     def send(self, telling: Telling, now_us: int) -> str:
         body = msgspec.json.encode(render(telling.content))
-        return self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words()
+        return self._client.post(self._url, body, {"Content-Type": "application/json"}, now_us=now_us).words
 
 
 def render(content: Content) -> dict[str, Any]:

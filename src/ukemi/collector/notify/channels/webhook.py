@@ -42,7 +42,7 @@ class SignedWebhook:
             "webhook-timestamp": str(now_us // SECOND_US),
             "webhook-signature": self._signer.sign(telling.id, at, body.decode()),
         }
-        return self._client.post(self._url, body, headers, now_us=now_us).words()
+        return self._client.post(self._url, body, headers, now_us=now_us).words
 
 
 def render(content: Content) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ukemi.collector.core.answer import read_answer
 from ukemi.collector.core.incident import IncidentChangeKind
 from ukemi.collector.core.notification import BlastRadius, Line
 from ukemi.collector.store import blast_radius, incidents, notifications, observations, rule_states
@@ -125,4 +126,6 @@ def _delivery_moment(one: Delivery) -> Moment:
     tries = f" after {one.attempts} tries" if one.attempts > 1 else ""
     instead = f" in place of {one.stands_in_for}" if one.stands_in_for else ""
     what = f"{one.channel} {_TOLD.get(one.state, one.state)}: {one.reason.replace('_', ' ')}{instead}{tries}"
-    return Moment(one.delivered_us or one.created_us, what, "", one.last_error or one.answer, one.state == "failed")
+    answer = read_answer(one.answer)
+    said = one.last_error or f"{answer.status} {answer.text}".strip()
+    return Moment(one.delivered_us or one.created_us, what, "", said, one.state == "failed")
