@@ -5,6 +5,12 @@ from collections.abc import Callable
 from starlette.testclient import TestClient
 
 from ukemi.collector.core.clock import VirtualClock
+from ukemi.collector.core.notification import Reason
+from ukemi.collector.notify.worker import test_content as what_a_test_tells
+from ukemi.collector.store import notifications
+from ukemi.collector.store.database import Database
+from ukemi.collector.store.notifications import Queued
+from ukemi.collector.store.projects import Project
 
 DigestEvent = Callable[..., str]
 MakeFailure = Callable[..., dict[str, object]]
@@ -44,6 +50,24 @@ def test_a_closed_incident_says_after_how_long_and_why(
     assert closed["closed_us"] is not None
     assert "closed after 5 min" in page
     assert closed["closed_reason"] in page
+
+
+def test_what_a_channel_answered_is_told_in_words_and_all_of_it_behind_a_fold(
+    owner: TestClient, database: Database, clock: VirtualClock, project: Project
+) -> None:
+    now_us = clock.now_us()
+    answers = {"pagerduty": '202 {"status":"success","message":"Event <b>processed</b>"}', "slack": "200 ok"}
+    with database.write() as tx:
+        told = what_a_test_tells(Reason.TEST, 0, now_us)
+        notifications.queue(tx, [Queued(project.id, name, name, told) for name in answers], now_us)
+        for one in notifications.due(tx, now_us, 10):
+            notifications.delivered(tx, one, answers[one.channel], now_us)
+    page = owner.get("/notifications").text
+    assert "202: Event &lt;b&gt;processed&lt;/b&gt;</p><details><summary>All of the answer</summary><pre>{&#34;" in page
+    assert "200: ok</p>" in page
+    assert page.count("<details>") == 1
+    lines = {one["channel"]: one["answer"] for one in owner.get("/notifications.json").json()["deliveries"]}
+    assert lines == answers
 
 
 def test_an_incident_is_acknowledged_resolved_and_reopened_on_its_page(
