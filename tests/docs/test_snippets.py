@@ -117,7 +117,7 @@ from ukemi.collector.notify.http import Answer
 class Post:
     def post(self, url, body, headers, *, now_us):
         self.body, self.headers = body, headers
-        return Answer(200, b"")
+        return Answer(200, b"", "200")
 
 told = Post()
 content = Content("4f9c1d2e8a7b6035", Reason.OPENED, "critical", "r", "t", "b", "p", "e", "c", "http://u/", 0)
