@@ -1,5 +1,6 @@
 """The engine: walks every value of a tree and returns a new tree without secrets. Never changes its argument."""
 
+import dataclasses
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -9,11 +10,11 @@ from itertools import accumulate
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
-from ukemi.privacy.judging import says_nothing
+from ukemi.privacy.judging import is_tally, says_nothing
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
 from ukemi.privacy.memory import STANDING, Clean, Plain, memory_for
 from ukemi.privacy.names import MAX_NAMES, Place, collect, is_id, is_id_name, unused, user_name, without_names
-from ukemi.privacy.patterns import FINDERS, SUSPICIOUS
+from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, in_command
 from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
 from ukemi.privacy.shapes import is_card_number
@@ -26,6 +27,8 @@ Found = list[tuple[str, str]]
 """Rule and kind of what was found in a text."""
 
 _REPR: Final = re.compile(r"""b?(['"])(.*)\1""")
+_WHOLE_REPR: Final = re.compile(r"""(?s)b?(?:"(?P<a>(?:[^"\\]|\\.)*)"|'(?P<b>(?:[^'\\]|\\.)*)')""")
+_LINE_ENDS: Final = (("\\r", "\r"), ("\\n", "\n"), ("\\t", "\t"))
 _MAX_NAME: Final = 110
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 """What may be the first of a pair; a sentence is not."""
@@ -39,7 +42,9 @@ _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 100
 _MAX_STANDING_DEPTH: Final = 5
-_OPTION_SIGNS: Final = ("--", "'-")
+_OPTION_SIGNS: Final = ("-", "'-")
+_BETWEEN_ARGUMENTS: Final = "\f"
+"""A space to the patterns, and in no argument."""
 _LEAST_CARD: Final = 10**12
 """Card numbers have 13 digits or more."""
 _TEXT: Final = 0
@@ -188,7 +193,7 @@ class _Walk:
         is_secret = is_secret_key(key) and key not in rules.safe_keys
         is_group = is_secret and isinstance(value, Mapping) and is_group_key(key)
         if (is_secret and not is_group) or rules.is_listed(key):
-            is_count = isinstance(value, int | float) and "token" in words_of(key)[-1]
+            is_count = isinstance(value, int | float) and ("token" in words_of(key)[-1] or is_tally(key, str(value)))
             if value in ("", [], {}) or value == FILTERED or is_count:
                 into[at] = value
             elif isinstance(value, str) and _stands_for_nothing(value):
@@ -304,6 +309,8 @@ class _Walk:
         is_pair = (
             len(value) == 2 and isinstance(value[0], str | bytes) and not isinstance(value[1], list | dict | tuple)
         )
+        if key not in _SOURCE_KEYS and any(type(entry) is str and entry.startswith(_OPTION_SIGNS) for entry in value):
+            value = self._command(value, place)
         named = _name_in(_plain(value[0]), self._rules) if is_pair else ""
         judges = named or (key and self._judges(key)) or depth >= _MAX_DEPTH
         clean: Clean = {} if judges else self._memory.clean[_sort_of(key)]
@@ -317,7 +324,7 @@ class _Walk:
                     name = (named if index else "") or option or key
                     self.put(result, index, entry, name, (place, str(index)), depth + 1)
                 # ["--password", "…"] of a command line
-                option = _name_in(_unquoted(entry).lstrip("-"), self._rules) if entry[:2] in _OPTION_SIGNS else ""
+                option = _name_in(_unquoted(entry).lstrip("-"), self._rules) if entry.startswith(_OPTION_SIGNS) else ""
                 continue
             if kind is list and depth < _MAX_DEPTH:
                 result[index] = self._list(entry, "", (place, str(index)), depth + 1)
@@ -329,6 +336,19 @@ class _Walk:
                 self.put(result, index, entry, name, (place, str(index)), depth + 1)
             option = ""
         return result
+
+    def _command(self, arguments: list[Any], place: Place) -> list[Any]:
+        """The arguments of a command without the secrets that only the tool's own options tell: `["mysql", "-phunter2"]`."""
+        if not all(type(one) is str for one in arguments):
+            return arguments
+        line = _BETWEEN_ARGUMENTS.join(arguments)
+        left = in_command(line, self._rules).split(_BETWEEN_ARGUMENTS)
+        if len(left) != len(arguments):
+            return arguments
+        for index, (before, after) in enumerate(zip(arguments, left, strict=True)):
+            if before != after:
+                self._note((place, str(index)), "@password:filter", "s", before)
+        return left
 
     def _note_copies(self) -> None:
         """What equals another value has the same remarks."""
@@ -450,6 +470,13 @@ def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
     found: Found = []
     if not rules.secret_keys and not SUSPICIOUS.search(folded(text)):
         return text, found
+    if quoted := _WHOLE_REPR.fullmatch(text):
+        clean, more = _searched(
+            _lines_of(quoted["a"] or quoted["b"] or ""), dataclasses.replace(rules, known_identities=frozenset()), sort
+        )
+        if more:
+            quote = text[-1]
+            text, found = f"{'b' * (text[0] == 'b')}{quote}{_repr_of(clean)}{quote}", found + more
     clean, more = _taken_out(folded(text), rules, sort)
     if more:
         text, found = clean, found + more
@@ -458,6 +485,19 @@ def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
         if more:
             return _searched(clean, rules, sort)[0], found + more
     return text, found
+
+
+def _lines_of(inner: str) -> str:
+    """What a repr shows, with its lines as lines: a table's, a block's."""
+    for escape, meant in _LINE_ENDS:
+        inner = inner.replace(escape, meant)
+    return inner
+
+
+def _repr_of(lines: str) -> str:
+    for escape, meant in _LINE_ENDS:
+        lines = lines.replace(meant, escape)
+    return lines
 
 
 def _taken_out(text: str, rules: Rules, sort: int) -> tuple[str, Found]:

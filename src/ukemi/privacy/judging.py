@@ -34,6 +34,12 @@ OBJECT: Final = re.compile(
     r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>|<[a-z_-]+(?: [a-z_-]+){0,4}>"""
 )
 """How Python shows an object that says nothing of itself."""
+_JOINED: Final = re.compile(r"""(?:""|'')\.\w+\(""")
+"""`"".join(parts)` makes a value, and is none."""
+_TEMPLATE: Final = re.compile(r"""(?i)(?:[rf]{1,2}["'])?(?:bearer|basic|token)\s+\{[\w.\[\]()]*\}""")
+"""`f"Bearer {token}"`."""
+_ANNOTATION: Final = re.compile(r"(?:Optional|Union|Annotated|Literal|[Ll]ist|[Dd]ict|[Tt]uple|[Ss]et)\[[A-Za-z].*\]?")
+"""`Annotated[str, Depends(scheme)]`: a type, not a value."""
 ALGORITHMS: Final = re.compile(
     r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
 )
@@ -49,6 +55,8 @@ def judge(key: str, value: str, rules: Rules) -> str | None:
     bare = value.strip("\\\"'")
     if not bare or FILTERED.startswith(bare) or says_nothing(bare):
         return None
+    if _JOINED.match(value) or _TEMPLATE.fullmatch(bare) or is_tally(key, bare):
+        return None
     if (bare[0] == ":" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
         return None  # a parameter of SQL; what a language model counts
     if rules.names_secret(key):
@@ -62,6 +70,11 @@ def judge(key: str, value: str, rules: Rules) -> str | None:
     return identity(bare.strip("()"), rules) if is_identity_key(key) and is_value else None
 
 
+def is_tally(key: str, value: str) -> bool:
+    """`pass: 12, fail: 0`: how many did."""
+    return key.lower() == "pass" and value.isdigit() and len(value) < 4
+
+
 def is_telling(name: str) -> bool:
     """Whether a name says that a secret or an identity stands under it."""
     return is_secret_key(name) or is_identity_key(name)
@@ -70,7 +83,7 @@ def is_telling(name: str) -> bool:
 def says_nothing(value: str) -> bool:
     """Whether a value stands for one that is not there: a placeholder, a mask, a type, an object without a repr."""
     return (
-        bool(PLACEHOLDER.fullmatch(value) or OBJECT.fullmatch(value))
+        bool(PLACEHOLDER.fullmatch(value) or OBJECT.fullmatch(value) or _ANNOTATION.fullmatch(value))
         or value.lower() in TYPES
         or not any(map(str.isalnum, value))
     )

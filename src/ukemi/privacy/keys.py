@@ -17,13 +17,16 @@ _SECRET_WORDS: Final = frozenset(
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
     "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw psk sshpass "
     "passwort kennwort passe motdepasse contrasena senha wachtwoord haslo heslo losenord passord adgangskode salasana sifre "
-    "пароль 密码 密碼 口令 パスワード 비밀번호".split()
+    "iban пароль 密码 密碼 口令 パスワード 비밀번호".split()
 )
 """Also the word for password in other languages, without accents."""
 _SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
 """Short words of many meanings: secret at the end of a key, or before one of `_CONTENT`; `pan_left` and `pin_map` are not."""
 _CONTENT: Final = frozenset(
     "code codes number no value hash block response request assertion confirm confirmation entry digits raw plain old new".split()
+)
+_PASS_OF: Final = (
+    "db user smtp mysql postgres pg redis admin root mail ftp proxy ssh http require master login bind my".split()
 )
 _SECRET_PHRASES: Final = (
     ("api", "key"),
@@ -54,14 +57,16 @@ _SECRET_PHRASES: Final = (
     ("pass", "phrase"),
     ("pass", "word"),
     ("pass", "code"),
-    *((place, "pass") for place in "db user smtp mysql postgres pg redis admin root mail ftp proxy ssh http".split()),
+    *((place, "pass") for place in _PASS_OF),
     *((what, "key") for what in "secret ssh hmac shared subscription deploy consumer storage pgp gpg aes rsa".split()),
     ("x", "auth"),
     ("user", "session"),
     ("access", "code"),
+    ("login", "code"),
     ("time", "code"),
     ("security", "answer"),
 )
+_PASS_TOGETHER: Final = frozenset(f"{place}pass" for place in _PASS_OF)
 _SECRET_ALONE: Final = frozenset({"auth", "session", "credential", "pass", "card", "sig", "clave"})
 """Secret as the whole key only: `auth_method` and `session_length` are not."""
 _SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "sessionid", "token", "secret")
@@ -70,7 +75,7 @@ _ABOUT: Final = frozenset(
     # how many, how long, how often, when
     "count counts length len size limit max min num number total ratio rate budget usage used quota remaining attempts retries "
     "tries index position offset second seconds minute minutes hour hours day days ttl age expires expiry expired expiration "
-    "expire lifetime duration timeout interval at on time timestamp date changed updated created since until "
+    "expire lifetime duration timeout interval at in on time timestamp date changed updated created since until "
     # what kind, where from, by which rule
     "type types kind format algorithm algo alg version strength score policy policies rule rules scheme method mode strategy "
     "provider issuer audience scope scopes owner source origin backend engine class model schema serializer field fields column "
@@ -104,7 +109,7 @@ PHRASES: Final = (*_SECRET_PHRASES, *_IDENTITY_PHRASES)
 TELLING_STEMS: Final = tuple(
     "pass pwd secret token key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
     "security code social factor answer mail user ip addr forwarded login psk kennwort contrasena senha wachtwoord haslo heslo losenord "
-    "adgangskode salasana sifre".split()
+    "adgangskode salasana sifre iban".split()
 )
 """Every key that tells of a secret or an identity has one of these in it; so do many that don't."""
 
@@ -154,7 +159,7 @@ def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
     word = words[at]
     if word in _SECRET_AT_END:
         return at + 1 == len(words) or words[at + 1] in _CONTENT
-    return word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS)
+    return word in _SECRET_WORDS or word in _PASS_TOGETHER or word.endswith(_SECRET_ENDINGS)
 
 
 @lru_cache(maxsize=8192)

@@ -22,8 +22,8 @@ Finder = Callable[[str, Rules], str]
 SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
     r"|(?:security|verification|recovery|access|time|backup|scratch)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
-    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters"
-    r"|eyJ|-----BEGIN|://[^/\s]*[@:]|@[^\s@/]+\.|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
+    r"|eyJ|-----BEGIN|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
     r"|kennwort|contrase|senha|wachtwoord|has[lł]o|heslo|l[oö]senord|adgangskode|salasana|[sş]ifre|парол|密码|密碼|口令|パスワード|비밀번호"
     f"|{VENDOR_PREFIXES}|{VENDOR_HINTS}|{VENDOR_URLS}"
@@ -60,6 +60,8 @@ class Pattern:
     """Not looked for in source code: what stands there after a header's name is a type or an expression."""
     is_of_values: bool = False
     """Reads what stands after a key; in source code that is done otherwise."""
+    is_of_commands: bool = False
+    """Goes by the options of a tool, so a list of arguments is read with it, too."""
 
 
 def _has(*parts: str) -> Callable[[str], bool]:
@@ -111,10 +113,10 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(
         "@urlauth",
-        lambda text: "://" in text and "@" in text,
+        lambda text: ":/" in text and "@" in text,
         _by(
             re2.compile(
-                r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@"
+                r"([a-zA-Z][a-zA-Z0-9+.-]*:/{1,3})([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@"
             ),
             shapes.url_auth,
         ),
@@ -127,7 +129,29 @@ FINDERS: Final[list[Pattern]] = [
     Pattern(
         "@urlauth",
         _has("://"),
-        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:'\"\[\]]*:)([^\s/@:'\"\])}>,;]+)$"), shapes.cut_url_auth),
+        _by(
+            re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:'\"\[\]]*:)([^\s/@:'\"\])}>,;]+)(['\"]?)$"),
+            shapes.cut_url_auth,
+        ),
+    ),
+    Pattern(  # user:password@tcp(host), user:password@host:5432
+        "@urlauth",
+        _has("@"),
+        _by(
+            re2.compile(
+                r"()((?:^|[\s'\"=(,])[A-Za-z][\w.-]*:[^\s/@:'\"]{3,})(@(?:(?:tcp|udp|unix)\d?\(|[A-Za-z][\w.-]*:\d{2,5}\b))"
+            ),
+            shapes.bare_auth,
+        ),
+    ),
+    Pattern(  # host:5432:database:user:password, a line of .pgpass
+        "@password",
+        lambda text: text.count(":") >= 4,
+        _by(
+            re2.compile(r"(?m)^([\w.*-]+:(?:\d{2,5}|\*):(?:\*|[A-Za-z][\w-]*):(?:\*|[A-Za-z_][\w.-]*):)([^\s:]+)$"),
+            told.after_option,
+        ),
+        is_of_prose=True,
     ),
     Pattern(
         "@password",
@@ -171,6 +195,25 @@ FINDERS: Final[list[Pattern]] = [
             told.key_and_value,
         ),
     ),
+    Pattern(
+        "@password",
+        _has_word(" to "),
+        _by(
+            re2.compile(
+                r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}\s+(?:set|changed|reset|updated|rotated)\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)"
+            ),
+            told.set_to,
+        ),
+    ),
+    Pattern(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
+        "@password",
+        _has(" "),
+        _by(
+            re2.compile(r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})"),
+            told.directive,
+        ),
+        is_of_prose=True,
+    ),
     Pattern("@password", lambda text: ")" in text and "(" in text, rows),
     Pattern("@password", _has("\n"), columns, is_of_prose=True),
     Pattern(
@@ -178,11 +221,75 @@ FINDERS: Final[list[Pattern]] = [
         _has("\n"),
         _by(
             re2.compile(
-                r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?[ \t]*[:=][ \t]*(?:[|>][+-]?[0-9]?)?[ \t]*\r?\n[ \t]*)(\S+)[ \t]*\r?$"""
+                r"""(?m)()\b((?:[A-Za-z]+ )?[A-Za-z_][\w.-]{1,63})(["']?[ \t]*[:=][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*)(\S+)[ \t]*\r?$"""
             ),
             told.on_the_next_line,
         ),
         is_of_prose=True,
+    ),
+    Pattern(  # a block of YAML
+        "@password",
+        _has("|", ">"),
+        _by(
+            re2.compile(
+                r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?:[ \t]+[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]+)(\S[^\r\n]*(?:\r?\n[ \t]+\S[^\r\n]*)*)"""
+            ),
+            told.key_and_value,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # - name: DB_PASSWORD, and below it the value
+        "@password",
+        _has("value:"),
+        _by(
+            re2.compile(r"(\bname:[ \t]*)([A-Za-z_][\w.-]{1,63})([ \t]*\r?\n[ \t]*value:[ \t]*)(\S[^\r\n]*)"),
+            told.key_and_value,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # <key>password</key><string>…</string>
+        "@password",
+        _has("</"),
+        _by(
+            re2.compile(r"(<(?:\w+:)?(?:key|name)>\s*)([A-Za-z_][\w.-]{1,63})(\s*</[\w:]+>\s*<\w+>)([^<>]+)"),
+            told.key_and_value,
+        ),
+    ),
+    Pattern(  # <string name="auth_token">…</string>
+        "@password",
+        _has("name="),
+        _by(re2.compile(r"""(name=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""), told.key_and_value),
+    ),
+    Pattern(
+        "@password",
+        _has_word("signature"),
+        _by(
+            re2.compile(
+                r"""(?i)()\b([\w-]*signature)(\\*["']?\s*[:=]\s*\\*["']?)((?:\w+=[^\s,;]+,\s*)+\w+=[^\s,;"'\\]+)"""
+            ),
+            told.key_and_value,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # what a sign-in comes back with
+        "@password",
+        _has("code="),
+        _by(re2.compile(r"((?:^|[?&\s'\"])code=)([^\s&'\"#]+)(&(?:[^\s&]*&)*state=)"), shapes.within),
+    ),
+    Pattern(
+        "@password",
+        _has("code="),
+        _by(re2.compile(r"(\bstate=[^\s&]*&(?:[^\s&]*&)*code=)([^\s&'\"#]+)()"), shapes.within),
+    ),
+    Pattern(  # `ssword": "…`: a text that was cut within a key
+        "@password",
+        _always,
+        _by(
+            re2.compile(
+                r"""^((?:a?s)?(?:s?word|sphrase)|e?cret|o?ken|pi_?key|uthorization)(\\*["']\s*[:=]\s*)(\\*"[^"]*"?|\\*'[^']*'?)"""
+            ),
+            told.cut_key,
+        ),
     ),
     Pattern(
         "@password",
@@ -258,8 +365,14 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(
         "@password",
-        _has("-u ", "--user", "--proxy-user"),
-        _by(re2.compile(r"((?:^|\s)(?:-u|--user|--proxy-user)[ =]+)([^\s:]*[^\s:0-9][^\s:]*:\S+)"), told.after_option),
+        _has("-u", "--user", "--proxy-user"),
+        _by(
+            re2.compile(
+                r"((?:^|[\s\"'])(?:-u|--user|--proxy-user)(?:[ =]+|[\"']?,?\s+)[\"']?)([^\s:\"']*[^\s:0-9\"'][^\s:\"']*:[^\s\"']+)"
+            ),
+            told.after_option,
+        ),
+        is_of_commands=True,
     ),
     Pattern(  # mysql -phunter2
         "@password",
@@ -271,19 +384,21 @@ FINDERS: Final[list[Pattern]] = [
             told.after_option,
         ),
         is_of_prose=True,
+        is_of_commands=True,
     ),
     Pattern(  # sshpass -p hunter2, redis-cli -a hunter2
         "@password",
-        _has("-p", "-P", "-a", "-w"),
+        _has("-p", "-P", "-a", "-w", "-k"),
         _by(
             re2.compile(
                 r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
-                r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a"""
+                r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a|openssl\b[^\n|;]*?[\s"']-(?:k|pass(?:in|out)?["',]*[ =]*["']?pass:)"""
                 r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)"""
             ),
             told.after_option,
         ),
         is_of_prose=True,
+        is_of_commands=True,
     ),
     Pattern(  # jdbc:oracle:thin:user/hunter2@host, sqlplus user/hunter2@host
         "@urlauth",
@@ -354,10 +469,10 @@ FINDERS: Final[list[Pattern]] = [
     Pattern("@password", _has("[parameters: [("), _by(_STATEMENT, told.parameters)),
     Pattern(
         "@password",
-        _has_word("pass", "pwd", "pin", "identified", "cvv", "cvc", "otp"),
+        _has_word(" is", " was"),
         _by(
             re2.compile(
-                r"(?i)()\b(password|passwd|pwd|passphrase|pin)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+                r"(?i)()\b(password|passwd|pwd|passphrase|pin|(?:one[- ]time|login|access|verification|security)[- ]code)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
             ),
             told.key_and_value,
         ),
@@ -407,3 +522,13 @@ FINDERS: Final[list[Pattern]] = [
         is_of_ips=True,
     ),
 ]
+
+_OF_COMMANDS: Final = [finder for finder in FINDERS if finder.is_of_commands]
+
+
+def in_command(line: str, rules: Rules) -> str:
+    """A command line without the secrets that its tool's options tell."""
+    for finder in _OF_COMMANDS:
+        if finder.may_find(line):
+            line = finder.find(line, rules)
+    return line

@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 _MAX_READINGS: Final = 4
 """Escapes within escapes (`%2540`) so deep."""
-_ESCAPE: Final = re.compile(r"\\+(?:u((?![dD][89a-fA-F])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|[nrt])")
+_ESCAPE: Final = re.compile(r"\\+(?:u((?![dD][89a-fA-F])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrt]))")
+_WHITE: Final = {"n": "\n", "r": "\n", "t": "\t"}
 _URL_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _FORM_SPACE: Final = re.compile(r"(?<=[0-9A-Za-z-])\+(?=[0-9A-Za-z-])")
 _FOLDS: Final[dict[int, str]] = {
@@ -17,9 +18,13 @@ _FOLDS: Final[dict[int, str]] = {
     **dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), ""),
     **dict.fromkeys((0x2018, 0x2019, 0x201A, 0x201B, 0x2032), "'"),
     **dict.fromkeys((0x201C, 0x201D, 0x201E, 0x201F, 0x2033), '"'),
+    0x2192: "->",
+    0x21D2: "=>",
+    0x2236: ":",
+    0xA789: ":",
     **{0xFEE0 + code: chr(code) for code in range(0x21, 0x7F)},
 }
-"""Spaces, dashes, quotes and wide letters that look like those of ASCII, and characters of no width."""
+"""Spaces, dashes, quotes, arrows and wide letters that look like those of ASCII, and characters of no width."""
 
 
 def folded(text: str) -> str:
@@ -40,7 +45,7 @@ def read_otherwise(text: str) -> Iterator[str]:
         if "&" in reading:
             reading = html.unescape(reading)
         if "\\" in reading:
-            reading = _ESCAPE.sub(lambda match: chr(int(match[1] or match[2] or "20", 16)), reading)
+            reading = _ESCAPE.sub(lambda match: _WHITE.get(match[3]) or chr(int(match[1] or match[2], 16)), reading)
         if "+" in reading:
             reading = _FORM_SPACE.sub(" ", reading)
         if reading == text:

@@ -42,8 +42,9 @@ def filtered(_match: Any, _rules: Rules) -> str:
 def after_word(match: Any, _rules: Rules) -> str | None:
     """`Bearer TOKEN`: only if the token looks like one, so that `basic understanding` stays."""
     token = match.group(2)
-    if ALGORITHMS.fullmatch(token):
-        return None
+    is_parameter = token[:-1].isalpha() and match.string[match.end() : match.end() + 1] in ('"', "'")
+    if ALGORITHMS.fullmatch(token) or (token[-1] == "=" and is_parameter):
+        return None  # `Bearer realm="shop"` is asked for, not told
     is_random = (
         any(c.isdigit() for c in token) or "=" in token or (token != token.lower() and token != token.capitalize())
     )
@@ -74,7 +75,18 @@ def cut_url_auth(match: Any, _rules: Rules) -> str | None:
     """A URL that was cut within its password; `http://host:8080` is whole."""
     tail = match.group(2)
     is_port = tail.isdigit() or tail.lower() == "port" or PLACEHOLDER.match(tail)
-    return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}"
+    return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}{match.group(3)}"
+
+
+def bare_auth(match: Any, _rules: Rules) -> str | None:
+    """`user:password@host:5432`, without a scheme."""
+    user, _, password = match.group(2).rpartition(":")
+    return None if PLACEHOLDER.fullmatch(password) or password == FILTERED else f"{user}:{FILTERED}{match.group(3)}"
+
+
+def within(match: Any, _rules: Rules) -> str | None:
+    value = match.group(2)
+    return None if PLACEHOLDER.fullmatch(value) or value == FILTERED else f"{match.group(1)}{FILTERED}{match.group(3)}"
 
 
 def before_host(match: Any, _rules: Rules) -> str | None:

@@ -16,6 +16,25 @@ def told_in_a_sentence(match: Any, _rules: Rules) -> str | None:
     return f"{match.group(1)}{match.group(2)}{FILTERED}" if is_random(word) else None
 
 
+def set_to(match: Any, _rules: Rules) -> str | None:
+    """`password for account 7 set to "blue horse"`; `password set to expire` is none."""
+    value = match.group(2)
+    is_told = value[0] in "\"'" or is_random(value)
+    return f"{match.group(1)}{FILTERED}" if is_told and not says_nothing(value.strip("\"'")) else None
+
+
+def directive(match: Any, rules: Rules) -> str | None:
+    """`requirepass hunter2`: a name and, behind nothing but a space, what no sentence would go on with."""
+    name, value = match.group(2), match.group(4)
+    is_wanted = (name == "AUTH" or rules.names_secret(name)) and is_random(value) and not value.startswith("-")
+    return f"{name}{match.group(3)}{FILTERED}" if is_wanted else None
+
+
+def cut_key(match: Any, rules: Rules) -> str | None:
+    replacement = judge("password", match.group(3), rules)
+    return None if replacement is None else f"{match.group(1)}{match.group(2)}{replacement}"
+
+
 def option(match: Any, rules: Rules) -> str | None:
     """`--password hunter2` of a command line; `--token TOKEN` of its manual stays."""
     key, value = match.group(2), match.group(4)

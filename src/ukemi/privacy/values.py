@@ -15,10 +15,8 @@ from ukemi.privacy.judging import NO_IDENTITY, OBJECT, PLACEHOLDER, REMOVED, TYP
 from ukemi.privacy.keys import PHRASES, TELLING_STEMS, is_group_key, is_identity_key, is_phrase, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
-_BEHIND_KEY: Final = (
-    r"""\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3[DdAa])[ \t]*(?:\r?\n[ \t]*(?:["'{\[]))?"""
-)
-"""From a key to its value."""
+_BEHIND_KEY: Final = r"""\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3[DdAa]|;s:[0-9]+:)[ \t]*(?:(?:\r?\n[ \t]*)?string\([0-9]+\) |\r?\n[ \t]*(?:["'{\[]))?"""
+"""From a key to its value; PHP tells a text's length between."""
 _ANY_KEY: Final = re2.compile(rf"([A-Za-z_][A-Za-z0-9_.-]{{1,63}}){_BEHIND_KEY}")
 _FIRST_WORDS: Final = "|".join(sorted({first for first, _ in PHRASES}))
 _TELLING_KEY: Final = re2.compile(
