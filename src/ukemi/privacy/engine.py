@@ -477,6 +477,7 @@ def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
         if more:
             quote = text[-1]
             text, found = f"{'b' * (text[0] == 'b')}{quote}{_repr_of(clean)}{quote}", found + more
+        return text, found
     clean, more = _taken_out(folded(text), rules, sort)
     if more:
         text, found = clean, found + more

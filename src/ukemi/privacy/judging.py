@@ -17,7 +17,7 @@ NO_VALUES: Final = frozenset(
     "rejected refused denied accepted changed unchanged reset updated revoked mismatch mismatched absent optional disabled enabled "
     "unsupported malformed unauthorized forbidden removed redacted filtered hidden masked set unset given field value ensure string "
     "please error failure success successful n/a yes see eof unexpected closed open opened declined started ended stopped found "
-    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped".split()
+    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped timeout".split()
 )
 """What stands after a secret's key when the secret does not: the closed classes of English words, and states."""
 TYPES: Final = frozenset(

@@ -17,7 +17,7 @@ _SECRET_WORDS: Final = frozenset(
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
     "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw psk sshpass "
     "passwort kennwort passe motdepasse contrasena senha wachtwoord haslo heslo losenord passord adgangskode salasana sifre "
-    "iban пароль 密码 密碼 口令 パスワード 비밀번호".split()
+    "clave jelszo parola lozinka geslo iban пароль 密码 密碼 口令 パスワード 비밀번호".split()
 )
 """Also the word for password in other languages, without accents."""
 _SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
@@ -109,7 +109,7 @@ PHRASES: Final = (*_SECRET_PHRASES, *_IDENTITY_PHRASES)
 TELLING_STEMS: Final = tuple(
     "pass pwd secret token key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
     "security code social factor answer mail user ip addr forwarded login psk kennwort contrasena senha wachtwoord haslo heslo losenord "
-    "adgangskode salasana sifre iban".split()
+    "adgangskode salasana sifre clave jelszo parola lozinka geslo iban".split()
 )
 """Every key that tells of a secret or an identity has one of these in it; so do many that don't."""
 

@@ -22,7 +22,7 @@ Finder = Callable[[str, Rules], str]
 SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
     r"|(?:security|verification|recovery|access|time|backup|scratch)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
-    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|clave|jelsz|parola|lozinka|geslo|\$(?:2[aby]|argon2\w*|[156y])\$|pbkdf2|== |iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
     r"|eyJ|-----BEGIN|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
     r"|kennwort|contrase|senha|wachtwoord|has[lł]o|heslo|l[oö]senord|adgangskode|salasana|[sş]ifre|парол|密码|密碼|口令|パスワード|비밀번호"
@@ -100,6 +100,16 @@ FINDERS: Final[list[Pattern]] = [
             shapes.filtered,
         ),
     ),
+    Pattern(
+        "@password",
+        _has("$"),
+        _by(
+            re2.compile(
+                r"(?:\$(?:2[aby]|argon2[a-z]{1,2}|scrypt|[156y])\$[^\s'\"$]+(?:\$[^\s'\"$]+)*|\bpbkdf2[\w:-]*\$[0-9]+\$[^\s'\"$]+\$[^\s'\"]+)"
+            ),
+            shapes.password_hash,
+        ),
+    ),
     Pattern("@jwt", _has("eyJ"), _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), shapes.filtered)),
     Pattern(
         "@vendorkey",
@@ -149,7 +159,7 @@ FINDERS: Final[list[Pattern]] = [
         lambda text: text.count(":") >= 4,
         _by(
             re2.compile(r"(?m)^([\w.*-]+:(?:\d{2,5}|\*):(?:\*|[A-Za-z][\w-]*):(?:\*|[A-Za-z_][\w.-]*):)([^\s:]+)$"),
-            told.after_option,
+            told.line_of_pgpass,
         ),
         is_of_prose=True,
     ),
@@ -178,7 +188,8 @@ FINDERS: Final[list[Pattern]] = [
         _has_word("passw", "passphrase", "secret", "key", "token", "session", "pin"),
         _by(
             re2.compile(
-                r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id))"
+                r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
+                r"|(?:hmac|signing|encryption|secret|master|license|private)[ _-]?key|token\s+(?:is|was)))"
                 r"((?:\s+(?:of|for)\s+[\w.@-]+)?\s+(?:is\s+|was\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})"
             ),
             told.told_in_a_sentence,
@@ -200,7 +211,7 @@ FINDERS: Final[list[Pattern]] = [
         _has_word(" to "),
         _by(
             re2.compile(
-                r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}\s+(?:set|changed|reset|updated|rotated)\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)"
+                r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)"
             ),
             told.set_to,
         ),
@@ -209,7 +220,9 @@ FINDERS: Final[list[Pattern]] = [
         "@password",
         _has(" "),
         _by(
-            re2.compile(r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})"),
+            re2.compile(
+                r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH(?:[ \t]+(?:PLAIN|LOGIN|XOAUTH2))?)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})"
+            ),
             told.directive,
         ),
         is_of_prose=True,
@@ -257,8 +270,11 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(  # <string name="auth_token">…</string>
         "@password",
-        _has("name="),
-        _by(re2.compile(r"""(name=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""), told.key_and_value),
+        _has("name=", "key=", "id="),
+        _by(
+            re2.compile(r"""((?:name|key|id)=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""),
+            told.key_and_value,
+        ),
     ),
     Pattern(
         "@password",
@@ -393,7 +409,7 @@ FINDERS: Final[list[Pattern]] = [
             re2.compile(
                 r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
                 r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a|openssl\b[^\n|;]*?[\s"']-(?:k|pass(?:in|out)?["',]*[ =]*["']?pass:)"""
-                r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)"""
+                r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =\f]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)"""
             ),
             told.after_option,
         ),
@@ -452,6 +468,12 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(
         "@password",
+        _has("== ", "!= "),
+        _by(re2.compile(r"""()("[^"]+"|'[^']+')(\s*[!=]==?\s*)([A-Za-z_][\w.]{1,63})"""), told.compared),
+        is_of_prose=True,
+    ),
+    Pattern(
+        "@password",
         _has("Private-Lines"),
         _by(re2.compile(r"(?s)(Private-Lines: [0-9]+\r?\n)(.*?)(?:Private-MAC|$)"), told.after_option),
     ),
@@ -460,7 +482,7 @@ FINDERS: Final[list[Pattern]] = [
         lambda text: not text.isascii(),
         _by(
             re2.compile(
-                r"""(?i)()(contrase\x{F1}a|has\x{142}o|l\x{F6}senord|\x{15F}ifre|пароль|密码|密碼|口令|パスワード|비밀번호)(\\*["']?\s*(?:[:=]|=>)\s*)("[^"]*"?|'[^']*'?|[^\s,;&]+)"""
+                r"""(?i)()(contrase\x{F1}a|jelsz\x{F3}|has\x{142}o|l\x{F6}senord|\x{15F}ifre|пароль|密码|密碼|口令|パスワード|비밀번호)(\\*["']?\s*(?:[:=]|=>)\s*)("[^"]*"?|'[^']*'?|[^\s,;&]+)"""
             ),
             told.key_and_value,
         ),
@@ -472,7 +494,7 @@ FINDERS: Final[list[Pattern]] = [
         _has_word(" is", " was"),
         _by(
             re2.compile(
-                r"(?i)()\b(password|passwd|pwd|passphrase|pin|(?:one[- ]time|login|access|verification|security)[- ]code)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+                r"(?i)()\b(password|passwd|pwd|pass[ -]?phrase|pin|(?:one[- ]time|login|access|verification|security)[- ]code)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
             ),
             told.key_and_value,
         ),

@@ -78,6 +78,11 @@ def cut_url_auth(match: Any, _rules: Rules) -> str | None:
     return None if is_port or tail == FILTERED or len(tail) < 2 else f"{match.group(1)}{FILTERED}{match.group(3)}"
 
 
+def password_hash(match: Any, _rules: Rules) -> str | None:
+    """A hash of crypt or its kin, as long as one is; `$1$2` puts something in later."""
+    return FILTERED if len(match.group(0)) >= 24 else None
+
+
 def bare_auth(match: Any, _rules: Rules) -> str | None:
     """`user:password@host:5432`, without a scheme."""
     user, _, password = match.group(2).rpartition(":")

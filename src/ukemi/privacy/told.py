@@ -17,16 +17,32 @@ def told_in_a_sentence(match: Any, _rules: Rules) -> str | None:
 
 
 def set_to(match: Any, _rules: Rules) -> str | None:
-    """`password for account 7 set to "blue horse"`; `password set to expire` is none."""
-    value = match.group(2)
-    is_told = value[0] in "\"'" or is_random(value)
-    return f"{match.group(1)}{FILTERED}" if is_told and not says_nothing(value.strip("\"'")) else None
+    """`password for account 7 changed from … to "blue horse"`; `password set to expire` is none."""
+    before, value = match.group(3), match.group(5)
+    if not (value[0] in "\"'" or is_random(value)) or says_nothing(value.strip("\"'")):
+        return None
+    return f"{match.group(1)}{match.group(2) or ''}{FILTERED if before else ''}{match.group(4)}{FILTERED}"
+
+
+def line_of_pgpass(match: Any, rules: Rules) -> str | None:
+    """`host:5432:database:user:…`; `a.py:12:E501:…` is a place."""
+    return (
+        None
+        if match.group(1).partition(":")[0].endswith((".py", ".js", ".ts", ".go", ".c", ".h"))
+        else after_option(match, rules)
+    )
+
+
+def compared(match: Any, rules: Rules) -> str | None:
+    """`assert 'hunter2' == user.password`."""
+    replacement = judge(match.group(4), match.group(2), rules) if rules.names_secret(match.group(4)) else None
+    return None if replacement is None else f"{replacement}{match.group(3)}{match.group(4)}"
 
 
 def directive(match: Any, rules: Rules) -> str | None:
     """`requirepass hunter2`: a name and, behind nothing but a space, what no sentence would go on with."""
     name, value = match.group(2), match.group(4)
-    is_wanted = (name == "AUTH" or rules.names_secret(name)) and is_random(value) and not value.startswith("-")
+    is_wanted = (name.startswith("AUTH") or rules.names_secret(name)) and is_random(value) and not value.startswith("-")
     return f"{name}{match.group(3)}{FILTERED}" if is_wanted else None
 
 

@@ -28,7 +28,7 @@ _MAX_KEY: Final = 63
 _KEY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "_.-")
 _KEY_BEGINNINGS: Final = frozenset(string.ascii_letters + "_")
 _QUOTED: Final = re.compile(
-    r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|[bfruBFRU]{0,2}"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[bfruBFRU]{0,2}'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
+    r"""(?s)\\+"(?:[^"\\]|\\[^"])*(?:\\+"|\\*\Z)|\\+'(?:[^'\\]|\\[^'])*(?:\\+'|\\*\Z)|[bfruBFRU]{0,2}"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[bfruBFRU]{0,2}'(?:[^'\\]|\\.)*(?:'|\\?\Z)"""
 )
 """Once begun it always ends: texts are cut, so the end of one is the end of a value too. Hence it is linear in Python's re."""
 _ANNOTATION: Final = re.compile(
@@ -46,6 +46,7 @@ _SOURCE: Final = re.compile(
 _PATH: Final = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*""", re.ASCII)
 _METHOD: Final = re.compile(r"\.(\w+)$")
 _NUMBER: Final = re.compile(r"[\w.!@$%^*+-]+")
+_FURTHER: Final = re.compile(r""",[ \t]*([^\s,;:='"(){}\[\]]{4,})(?=[\s,;]|\Z)""")
 _COLON: Final = re.compile(r"\s*:")
 _BRACES: Final = re.compile(r"\{[^{}]*\}")
 _IS_KEYWORD: Final = re.compile(r"\s*=(?!=)")
@@ -109,7 +110,7 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
                 replacement = f"{quote.group(1)}{replacement}{quote.group(1)}"  # JSON stays JSON
         if replacement is not None:
             parts += [text[done:start], replacement]
-            done = end
+            done = _end_of_list(text, end) if replacement == FILTERED and words_of(key)[-1].endswith("s") else end
     return "".join([*parts, text[done:]])
 
 
@@ -234,6 +235,13 @@ def _is_wanted(key: str, text: str, key_start: int, start: int, rules: Rules) ->
         return not (text.startswith("{", start) and is_group_key(key)) or rules.is_listed(key)
     is_removed = text.startswith(REMOVED, key_start - 1)  # "[email]: mailbox full"
     return is_identity_key(key) and not is_removed and not NO_IDENTITY.match(text, start)
+
+
+def _end_of_list(text: str, end: int) -> int:
+    """`codes: ab12-cd34, ef56-gh78`: behind further values that no sentence would go on with."""
+    while (following := _FURTHER.match(text, end)) and is_random(following[1]):
+        end = following.end()
+    return end
 
 
 def _end_of_value(text: str, start: int) -> int:
