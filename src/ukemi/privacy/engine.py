@@ -1,6 +1,5 @@
 """The engine: walks every value of a tree and returns a new tree without secrets. Never changes its argument."""
 
-import dataclasses
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -471,9 +470,7 @@ def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
     if not rules.secret_keys and not SUSPICIOUS.search(folded(text)):
         return text, found
     if quoted := _WHOLE_REPR.fullmatch(text):
-        clean, more = _searched(
-            _lines_of(quoted["a"] or quoted["b"] or ""), dataclasses.replace(rules, known_identities=frozenset()), sort
-        )
+        clean, more = _searched(_lines_of(quoted["a"] or quoted["b"] or ""), rules, sort)
         if more:
             quote = text[-1]
             text, found = f"{'b' * (text[0] == 'b')}{quote}{_repr_of(clean)}{quote}", found + more
