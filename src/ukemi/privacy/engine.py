@@ -346,7 +346,7 @@ class _Walk:
             return arguments
         for index, (before, after) in enumerate(zip(arguments, left, strict=True)):
             if before != after:
-                self._note((place, str(index)), "@password:filter", "s", before)
+                self.note((place, str(index)), "@password:filter", "s", before)
         return left
 
     def _note_copies(self) -> None:
