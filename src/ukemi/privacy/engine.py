@@ -17,6 +17,7 @@ from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, in_command
 from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
 from ukemi.privacy.shapes import is_card_number
+from ukemi.privacy.templates import PARAMETER, TEMPLATE, telling_places
 from ukemi.privacy.values import source_values
 
 Remarks = dict[str, Any]
@@ -232,6 +233,8 @@ class _Walk:
         sort = _sort_of(key)
         if not _VALUE_ENTRIES.isdisjoint(value):
             value = self._named_beside(value, place)
+        if "params" in value or TEMPLATE in value:
+            value = self._without_parameters(value, place)
         # Nearly all entries are scalars under keys seen before: they are told apart right here (benchmarks/scrub.py).
         plain: Plain = self._memory.plain[sort] if depth < _MAX_DEPTH else {}
         for raw_name, entry in value.items():
@@ -279,6 +282,21 @@ class _Walk:
             ):
                 self.note((place, entry), "@password:filter", "s", value[entry])
                 value = {**value, entry: FILTERED}
+        return value
+
+    def _without_parameters(self, value: Mapping[Any, Any], place: Place) -> Mapping[Any, Any]:
+        """A log entry, or the attributes of a log, without the parameters that its template tells are secret."""
+        template, parameters = value.get(TEMPLATE, value.get("message")), value.get("params")
+        if not isinstance(template, str) or parameters in ([], ()):
+            return value
+        telling = telling_places(template, lambda text: _searched(text, self._rules, _TEXT)[0])
+        if isinstance(parameters, list | tuple):
+            for at in telling.intersection(range(len(parameters))):
+                self.note(((place, "params"), str(at)), "@password:filter", "s", parameters[at])
+            return {**value, "params": [FILTERED if at in telling else one for at, one in enumerate(parameters)]}
+        for name in {f"{PARAMETER}{at}" for at in telling}.intersection(value):
+            self.note((place, name), "@password:filter", "s", value[name])
+            value = {**value, name: FILTERED}
         return value
 
     def _entry(self, result: dict[str, Any], raw_name: Any, entry: Any, sort: int, place: Place, depth: int) -> None:

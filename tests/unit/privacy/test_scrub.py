@@ -269,3 +269,24 @@ def test_a_value_is_scrubbed_the_same_wherever_it_comes_again(values):
     """What was learnt from one value, in this tree or an earlier one, changes nothing about the next."""
     together = scrub([{"scope": value} for value in values], DEFAULT_RULES).tree
     assert together == [scrub([{"scope": value}], Rules(secret_keys=frozenset({"zz"}))).tree[0] for value in values]
+
+
+@pytest.mark.parametrize(
+    ("template", "parameters", "left"),
+    [
+        ("password: %s, order %d", ["opensesame", 7], ["[Filtered]", 7]),
+        ("order %d, pin=%04d", [7, 4921], [7, "[Filtered]"]),
+        ("Authorization: Bearer %s", ("opensesame",), ["[Filtered]"]),
+        ("100%% of %s signed in with token %r", ["members", "opensesame"], ["members", "[Filtered]"]),
+        ("password", ["opensesame"], ["opensesame"]),
+        ("order %s of %s", ["a", "b", "c"], ["a", "b", "c"]),
+    ],
+)
+def test_a_template_tells_which_of_its_parameters_are_secret(template, parameters, left):
+    """`log.error("password: %s", password)`: the parameter is sent beside the template, and on its own it is any word."""
+    entry = {"message": template, "params": parameters}
+    attributes = {"sentry.message.template": template}
+    attributes |= {f"sentry.message.parameter.{at}": one for at, one in enumerate(parameters)}
+
+    assert scrub({"logentry": entry}, DEFAULT_RULES).tree["logentry"]["params"] == left
+    assert list(scrub({"attributes": attributes}, DEFAULT_RULES).tree["attributes"].values())[1:] == left
