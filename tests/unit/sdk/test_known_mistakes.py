@@ -5,7 +5,10 @@ import functools
 import gc
 import json
 import logging
+import sys
 import threading
+import uuid
+import warnings
 import weakref
 
 import jwt as pyjwt
@@ -70,6 +73,81 @@ def test_a_payment_that_fails_after_the_charge_is_charged_once_and_fails(init, s
 
     assert (charges, answer.status_code) == (["cus_9"], 500)
     assert [value["type"] for value in sent.event()["exception"]["values"]] == ["GatewayDown"]
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["body read", "body left"])
+@pytest.mark.parametrize("below", [[], [passes_on]], ids=["plain", "below a middleware"])
+def test_a_failing_request_whose_body_comes_in_pieces_ends_at_once(init, sent, below, reads):
+    """Whoever asks the app once more waits for a body that was read, until the client gives up, and reports that instead."""
+    app, asked = FastAPI(), []
+
+    @app.post("/")
+    async def fail(request: Request):
+        if reads:
+            asked.append(len(await request.body()))
+        raise GatewayDown("no answer")
+
+    for dispatch in below:
+        app.add_middleware(BaseHTTPMiddleware, dispatch=dispatch)
+    init(app)
+    waiting = [{"type": "http.request", "body": b"x" * 1000, "more_body": number < 2} for number in range(3)]
+    answers = []
+
+    async def receive():
+        if not waiting:
+            await asyncio.Event().wait()  # as a server does, until the client leaves
+        return waiting.pop(0)
+
+    async def send(message):
+        answers.append(message)
+
+    async def ask():
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/",
+            "query_string": b"",
+            "headers": [],
+            "asgi": {"version": "3.0"},
+        }
+        with pytest.raises(GatewayDown):
+            await asyncio.wait_for(app(scope, receive, send), 5)
+
+    asyncio.run(ask())
+
+    assert asked == [3000] * reads
+    assert answers[0]["status"] == 500
+    assert [value["type"] for value in sent.event()["exception"]["values"]] == ["GatewayDown"]
+
+
+def test_one_call_is_enough(init, sent, serve):
+    """A middleware that nobody installs gives no user, no breadcrumbs and no request."""
+    app = FastAPI()
+
+    @app.post("/members/{number}/fees")
+    async def fail(request: Request, number: int):
+        request.state.user = {"id": 17, "role": "member"}
+        try:
+            charge()
+        except GatewayDown as error:
+            ukemi.sdk.track_payment_error(error, customer_id="cus_9", amount=5, currency="eur")
+            raise
+
+    init(app)
+    serve(app).post("/members/7/fees?page=2", headers={"User-Agent": "probe/1"})
+
+    event = sent.event()
+    assert (event["user"]["id"], event["user"]["role"]) == ("17", "member")
+    assert event["request"]["method"] == "POST"
+    assert event["request"]["query_string"] == "page=2"
+    assert (
+        event["request"]["headers"]["user-agent" if "user-agent" in event["request"]["headers"] else "User-Agent"]
+        == "probe/1"
+    )
+    assert event["transaction"] == "POST /members/{number}/fees"
+    assert event["tags"]["domain"] == "payment"
+    assert event["fingerprint"][0] == "{{ default }}"
+    assert any(crumb["category"] == "request" for crumb in event["breadcrumbs"]["values"])
 
 
 # Who it was
@@ -441,6 +519,30 @@ def test_an_error_that_is_logged_as_text_and_raised_is_one_event(init, sent, ser
     assert [record.exc_info for record in caplog.records] == [None, None], "the app's own log is as it was"
 
 
+def test_a_middleware_that_logs_the_error_under_a_number_of_its_own_adds_no_event(init, sent, serve):
+    """`log.error(f"request {uuid} failed", exc_info=True)` would be an event and an issue more for each failure."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def fail():
+        raise GatewayDown("no answer")
+
+    async def logs(request, call_next):
+        try:
+            return await call_next(request)
+        except Exception:
+            logging.getLogger("metrics").error("request %s failed", uuid.uuid4(), exc_info=True)  # noqa: G201
+            raise
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=logs)
+    init(app)
+    for _ in range(2):
+        serve(app).get("/")
+
+    assert len(sent.events()) == 2
+    assert len(set(grouped(sent))) == 1
+
+
 def test_an_error_that_is_only_logged_as_text_is_an_event_with_its_stack(init, sent):
     init()
     try:
@@ -762,7 +864,138 @@ def test_the_hash_of_an_address_says_nothing_without_the_key(init, sent):
     assert "kano" not in sent.everything()
 
 
+@pytest.mark.filterwarnings("ignore:The send_default_pii option is deprecated")
+@pytest.mark.parametrize("kind", ["event", "transaction"])
+def test_locals_of_the_frameworks_own_frames_keep_their_headers_to_themselves(init, sent, serve, kind):
+    """The raw headers are a variable of each ASGI frame, and `attach_stacktrace` sends these with logs, too."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def tell():
+        scope = sys._getframe(1).f_locals  # what runs the endpoint has the request in its variables
+        logging.getLogger("shop").error("%d variables", len(scope))
+
+    async def holds(request, call_next):
+        headers, raw = (
+            request.scope["headers"],
+            [(name.decode(), value.decode()) for name, value in request.headers.raw],
+        )
+        logging.getLogger("shop").error("%d headers, %d", len(headers), len(raw))
+        return await call_next(request)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=holds)
+    init(app, attach_stacktrace=True, send_default_pii=True, traces_sample_rate=1.0)
+    serve(app).get(f"/?token={SECRET}", headers=HEADERS)
+
+    told = sent.items(kind)
+    if kind == "event":
+        frames = [frame for event in told for frame in event["threads"]["values"][0]["stacktrace"]["frames"]]
+        assert any("headers" in frame.get("vars", {}) for frame in frames), "the frames that hold them are there"
+    assert told
+    assert SECRET not in json.dumps(told)
+    assert "203.0.113.77" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("/api/orders", f"token={SECRET}&signature={SECRET}"), ("/api/orders", f"next=/&password={SECRET}")],
+)
+def test_a_transaction_is_scrubbed_as_an_error_is(init, sent, serve, path, query):
+    """`before_send` never sees it, so that body, query and spans would leave as they are."""
+    app = FastAPI()
+
+    @app.post(path)
+    async def order(request: Request):
+        body = await request.json()
+        sentry_sdk.get_current_scope().transaction.set_data("body", body)
+        sentry_sdk.set_context("order", {"raw": json.dumps(body)})
+        with ukemi.sdk.start_span("db.query", f"UPDATE member SET password = '{SECRET}'") as span:
+            span.set_data("params", {"api_key": SECRET, "dsn": f"postgresql://shop:{SECRET}@db/shop"})
+
+    init(app, traces_sample_rate=1.0)
+    serve(app).post(
+        f"{path}?{query}", json={"password": SECRET, "card": "4111 1111 1111 1111", "page": 2}, headers=HEADERS
+    )
+
+    [transaction] = sent.items("transaction")
+    assert transaction["spans"]
+    assert transaction["contexts"]["trace"]["data"]["body"]["page"] == 2
+    for secret in (SECRET, "4111 1111", "203.0.113.77"):
+        assert secret not in sent.everything()
+
+
+@pytest.mark.parametrize("name", sorted(HEADERS))
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title, str.swapcase])
+def test_a_header_is_known_however_it_is_written(init, name, case):
+    """A list of four names in three spellings lets the others out; and an address is one in each of its headers."""
+    init()
+    event = {"event_id": "1" * 32, "request": {"headers": {case(name): HEADERS[name], "accept": "*/*"}}}
+    pairs = {"event_id": "2" * 32, "extra": {"headers": [[case(name), HEADERS[name]], ["accept", "*/*"]]}}
+    for one in (event, pairs):
+        scrubbed = str(ukemi.sdk.before_send(one, {}))
+        assert SECRET not in scrubbed
+        assert "203.0.113.77" not in scrubbed
+        assert "*/*" in scrubbed
+
+
 # What init makes of its settings
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/members/health-records",
+        "/api/healthcare/plans",
+        "/blog/health-tips",
+        "/api/payments-export-csv",
+        "/api/orders?next=/health",
+    ],
+)
+@pytest.mark.parametrize(("rate", "kept"), [(0.0, 0), (1.0, 1)])
+def test_the_base_rate_decides_for_all_that_only_sounds_critical_or_healthy(init, sent, serve, path, rate, kept):
+    """Where a sampler is set sentry-sdk's own rate does nothing; and a part of a word says nothing of a path."""
+    app = FastAPI()
+    app.get(path.partition("?")[0])(lambda: None)
+    init(app, traces_sample_rate=rate)
+    serve(app).get(path)
+    assert len(sent.items("transaction")) == kept
+
+
+@pytest.mark.parametrize(("decision", "rate", "kept"), [("1", 0.0, 1), ("0", 1.0, 0)])
+def test_what_the_caller_decided_holds(init, sent, serve, decision, rate, kept):
+    """A trace of which a service leaves its part out is broken."""
+    app = FastAPI()
+    app.get("/api/orders")(lambda: None)
+    init(app, traces_sample_rate=rate)
+    trace = f"{'a' * 32}-{'b' * 16}-{decision}"
+    serve(app).get("/api/orders", headers={"sentry-trace": trace})
+    assert len(sent.items("transaction")) == kept
+
+
+def test_nothing_of_sentry_sdk_that_is_to_go_is_used(init, sent, serve):
+    """`configure_scope` and `push_scope` warn since 2.0, and will be gone one day."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        app = FastAPI()
+
+        @app.get("/")
+        async def everything():
+            ukemi.sdk.add_user_context(17)
+            ukemi.sdk.set_tag("a", "b")
+            ukemi.sdk.set_context("order", {"n": 1})
+            ukemi.sdk.add_breadcrumb("shop", "began")
+            ukemi.sdk.capture_message("hello")
+            with ukemi.sdk.start_transaction("nightly", "job"), ukemi.sdk.start_span("db.query", "SELECT 1"):
+                ukemi.sdk.track_payment_error(GatewayDown("no answer"))
+            ukemi.sdk.clear_user_context()
+            raise GatewayDown("no answer")
+
+        init(app, traces_sample_rate=1.0)
+        serve(app).get("/")
+        ukemi.sdk.flush()
+
+    assert [str(one.message) for one in caught if issubclass(one.category, DeprecationWarning)] == []
+    assert (len(sent.events()), runtime.current().internal) == (3, {})
 
 
 @pytest.mark.parametrize(
