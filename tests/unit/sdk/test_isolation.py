@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import ukemi.sdk
 
@@ -106,3 +108,101 @@ def test_breadcrumbs_from_before_a_request_are_not_in_its_events(init, sent, ser
     ukemi.sdk.add_breadcrumb("shop", "of the start")
     serve(app).get("/async?n=1")
     assert "of the start" not in sent.everything()
+
+
+STEPS = [
+    "pause",
+    "sign in",
+    "sign out",
+    "tag",
+    "crumb",
+    "tell",
+    "tell in a thread",
+    "tell in a task",
+    "answer in pieces",
+]
+plans = st.lists(st.lists(st.sampled_from(STEPS), max_size=9), min_size=2, max_size=8)
+
+
+class Planned:
+    """An app whose requests do what a plan says, and what each event of them must then hold."""
+
+    def __init__(self) -> None:
+        self.plans: list[list[str]] = []
+        self.expected: dict[str, tuple[str | None, str | None, list[str]]] = {}
+
+    async def __call__(self, scope, receive, send) -> None:
+        number = scope["query_string"].decode().removeprefix("n=")
+        user, tag, crumbs = None, None, []
+
+        def tell(step: object) -> None:
+            name = f"{number}:{step}"
+            self.expected[name] = (user, tag, list(crumbs))
+            ukemi.sdk.capture_message(name)
+
+        async def tell_in_a_task(step: object) -> None:
+            await asyncio.sleep(0)
+            tell(step)
+
+        for at, step in enumerate(self.plans[int(number)]):
+            if step == "pause":
+                await asyncio.sleep(0)
+            elif step == "sign in":
+                ukemi.sdk.add_user_context(user := number, role=f"role {number}")
+            elif step == "sign out":
+                user = None
+                ukemi.sdk.clear_user_context()
+            elif step == "tag":
+                ukemi.sdk.set_tag("n", tag := number)
+            elif step == "crumb":
+                ukemi.sdk.add_breadcrumb("shop", crumb := f"{number}:{at}")
+                crumbs.append(crumb)
+            elif step == "tell":
+                tell(at)
+            elif step == "tell in a thread":
+                await asyncio.to_thread(tell, at)
+            elif step == "tell in a task":
+                await asyncio.create_task(tell_in_a_task(at))
+            elif at == self.plans[int(number)].index(step):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"first", "more_body": True})
+                await asyncio.sleep(0)
+        self.expected[f"{number}:end"] = (user, tag, crumbs)
+        raise ValueError(f"{number}:end")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plans=plans)
+def test_whatever_requests_do_beside_each_other_each_event_holds_what_its_own_request_said(init, sent, plans):
+    """Not the user, not a tag, not a breadcrumb of another, in whatever order they take turns."""
+    sent.envelopes.clear()
+    init(storm_guard=0)
+    planned = Planned()
+    planned.plans = plans
+    app = ukemi.sdk.UkemiMiddleware(planned)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(_message):
+        await asyncio.sleep(0)
+
+    async def ask(number: int) -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": f"n={number}".encode(), "headers": []}
+        with pytest.raises(ValueError, match=f"^{number}:end$"):
+            await app(scope, receive, send)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(ask(number) for number in range(len(plans))))
+
+    asyncio.run(all_at_once())
+
+    told = {}
+    for event in sent.events():
+        message = event.get("message") or event.get("logentry", {}).get("message")
+        name = message or event["exception"]["values"][-1]["value"]
+        crumbs = [crumb["message"] for crumb in event["breadcrumbs"]["values"] if crumb["category"] == "shop"]
+        told[name] = (event.get("user", {}).get("id"), event.get("tags", {}).get("n"), crumbs)
+        assert event["request"]["query_string"] == f"n={name.partition(':')[0]}"
+        assert event.get("user", {}).get("role") in (None, f"role {name.partition(':')[0]}")
+    assert told == planned.expected
