@@ -13,7 +13,7 @@ from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.core.clock import VirtualClock
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.spool.item import ItemContext
-from ukemi.collector.store import bodies, check, deletions, events, issue_list, notifications, outcomes, schema
+from ukemi.collector.store import bases, bodies, check, deletions, events, issue_list, notifications, outcomes, schema
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.deletions import SETTLE_US
 from ukemi.collector.store.errors import NotFound
@@ -118,12 +118,13 @@ def places_of(database: Database, text: str) -> set[str]:
 
     def holds(table: str, name: str, value: object) -> bool:
         if isinstance(value, bytes):
-            plain = bodies.decompress(value) if name == "body" and table in ("event", "attachment") else value
-            return text.encode() in plain
+            is_packed = name == "body" and table in ("event_base", "attachment")
+            return text.encode() in (bodies.decompress(value) if is_packed else value)
         return text in str(value)
 
     with database.read() as tx:
-        return {
+        packed = tx.execute(sa.select(schema.event.c.body, bases.base_body).select_from(bases.events_with_bases)).all()
+        return {"event.body" for row in packed if text.encode() in bodies.decompress(row.body, row.base_body)} | {
             f"{table.name}.{name}"
             for table in schema.metadata.tables.values()
             for row in tx.execute(sa.select(table)).mappings()

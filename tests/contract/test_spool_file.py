@@ -1,6 +1,7 @@
 """The spool's file with several connections, in one process and in several."""
 
 import asyncio
+import secrets
 import subprocess
 import sys
 import threading
@@ -58,3 +59,22 @@ def test_a_look_sees_one_moment_whatever_is_taken_meanwhile(
         carrier.join()
     assert {one.items for one in seen} <= {0, 1}
     assert all((one.items == 0) == (one.oldest_us is None) for one in seen)
+
+
+def test_what_a_backlog_took_of_the_disk_is_given_back(
+    spool_writer: SpoolWriter, spool_path: Path, spool_item: Callable[..., SpoolItem]
+) -> None:
+    reader = SpoolReader(spool_path)
+    for _ in range(40):
+        many = [spool_item("event", {"message": secrets.token_hex(50_000)}) for _ in range(10)]
+        asyncio.run(spool_writer.append(many))
+    largest = spool_path.stat().st_size
+    assert largest > 16 << 20
+
+    reader.trim(Lane.EVENTS, 400)
+
+    assert spool_path.stat().st_size < 4 << 20
+    asyncio.run(spool_writer.append([spool_item("event", {"message": "next"})]))
+    assert [item.position for item in reader.read(Lane.EVENTS, 0, 10, 1 << 20)] == [401]
+    assert reader._connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    reader.close()

@@ -177,7 +177,11 @@ def check_events(collector: Collector, recorder: Recorder) -> list[dict]:
     """What was sent is what is stored, but for what scrubbing takes out."""
     hash_key = (collector.data_dir / "pii.key").read_bytes()
     rules = dataclasses.replace(DEFAULT_RULES, hash_key=hash_key)
-    stored = {row.id.hex(): json.loads(bodies.decompress(row.body)) for row in collector.rows(schema.event)}
+    bases = {(row.issue_id, row.received_day): row.body for row in collector.rows(schema.event_base)}
+    stored = {
+        row.id.hex(): json.loads(bodies.decompress(row.body, bases.get((row.issue_id, row.received_day))))
+        for row in collector.rows(schema.event)
+    }
     sent = {}
     for envelope_id, item in items_of(recorder):
         if item.header.type == "event":

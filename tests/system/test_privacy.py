@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import zstandard
 
 from tests.system.between import Between
+from ukemi.collector.store import bodies
 
 DECLINED_CARD = "4000000000000002"
 
@@ -58,10 +58,11 @@ def values(database: Path) -> list[bytes]:
         for row in connection.execute(f"SELECT * FROM {table}"):
             for value in row:
                 if isinstance(value, bytes):
-                    is_body = table == "event" and value[:1] == b"\x01"
-                    found.append(zstandard.ZstdDecompressor().decompress(value[1:]) if is_body else value)
+                    found.append(bodies.decompress(value) if table == "event_base" and len(value) > 8 else value)
                 elif value is not None:
                     found.append(str(value).encode())
+    pairs = "SELECT e.body, b.body FROM event e LEFT JOIN event_base b USING (project_id, issue_id, received_day)"
+    found += [bodies.decompress(body, base) for body, base in connection.execute(pairs)]
     connection.close()
     return found
 

@@ -41,8 +41,8 @@ class Understood(msgspec.Struct, frozen=True):
     """Of the version that the project comes from, while its fingerprints still find their issues."""
     tags: dict[str, str]
     """Those of the event and those derived from it: what the issue's distribution counts."""
-    tree: Tree
-    """The scrubbed event as it is stored."""
+    content: bytes
+    """The scrubbed event as JSON. No tree: a batch of them would be many objects to look after."""
     category: Category = "error"
     """What it counts under."""
 
@@ -93,7 +93,7 @@ def understand(item: SpoolItem, rules: Rules, grouped_by: GroupedBy) -> Understo
         fingerprint=fingerprint(event, grouped_by.version, grouped_by.versions),
         earlier_hash=fingerprint(event, grouped_by.earlier, grouped_by.versions).hash if grouped_by.earlier else None,
         tags=_tags(event),
-        tree=tree,
+        content=msgspec.json.encode(tree),
         category=ITEM_CATEGORIES[item.item_type],
     )
 

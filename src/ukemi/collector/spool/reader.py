@@ -15,6 +15,11 @@ FROM item WHERE lane = ? AND position > ? ORDER BY position LIMIT ?
 """
 
 
+SPARE_PAGES = 256
+"""Free pages that stay in the file: the next items will need them."""
+STEP_PAGES = 512
+
+
 class SpoolReader:
     def __init__(self, path: Path) -> None:
         self._connection = open_spool(path)
@@ -58,8 +63,17 @@ class SpoolReader:
             # Raw payloads also stand in the log until it is emptied. A busy writer is not waited for.
             self._connection.execute("PRAGMA busy_timeout = 0")
             with contextlib.suppress(sqlite3.OperationalError):
+                self._give_back()
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._connection.execute("PRAGMA busy_timeout = 30000")
+
+    def _give_back(self) -> None:
+        """Cut off what a backlog took of the disk, in short steps between which others may write."""
+        while self._connection.execute("PRAGMA freelist_count").fetchone()[0] > SPARE_PAGES + STEP_PAGES:
+            before = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            self._connection.executescript(f"PRAGMA incremental_vacuum({STEP_PAGES})")
+            if self._connection.execute("PRAGMA page_count").fetchone()[0] == before:
+                return  # a file that was made before it could be cut
 
     def close(self) -> None:
         self._connection.close()

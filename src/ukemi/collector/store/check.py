@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.clock import DAY_US
-from ukemi.collector.store import bodies, projects, schema
+from ukemi.collector.store import bases, bodies, projects, schema
 from ukemi.collector.store.database import Database, Tx
 
 SHOWN = 5
@@ -159,10 +159,12 @@ def _accepted(tx: Tx, now_us: int) -> list[Finding]:
 def _bodies(tx: Tx) -> list[Finding]:
     c = schema.event.c
     broken = []
-    query = sa.select(c.project_id, c.id, c.body).order_by(c.received_day.desc(), c.project_id).limit(BODIES)
+    columns = (c.project_id, c.id, c.body, bases.base_body)
+    query = sa.select(*columns).select_from(bases.events_with_bases)
+    query = query.order_by(c.received_day.desc(), c.project_id).limit(BODIES)
     for row in tx.execute(query):
         try:
-            msgspec.json.decode(bodies.decompress(row.body))
+            msgspec.json.decode(bodies.decompress(row.body, row.base_body))
         except Exception:  # whatever is wrong with bytes that we wrote ourselves, it is a finding
             broken.append(f"project {row.project_id}, event {row.id.hex()}")
     message = f"Events that cannot be read: {'; '.join(broken[:SHOWN])}"

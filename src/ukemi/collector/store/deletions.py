@@ -124,6 +124,7 @@ def _delete_some(tx: Tx, one: Deletion) -> tuple[int, int]:
         gone = (feedback.project_id == one.project_id, feedback.id.in_(ids))
         return 0, tx.execute(sa.delete(schema.feedback).where(*gone)).rowcount
     for table, condition in (
+        (schema.event_base, sa.true()),
         (schema.issue_user, sa.true()),
         (schema.issue_tag, sa.true()),
         (schema.rollup, sa.true()),

@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ukemi.collector.core.clock import DAY_US
-from ukemi.collector.store import schema
+from ukemi.collector.store import bases, schema
 from ukemi.collector.store.database import Tx
 
 
@@ -68,6 +68,7 @@ class EventPlace(msgspec.Struct, frozen=True):
     received_day: int
     repeat_count: int
     body: bytes
+    base_body: bytes | None
 
 
 def places(
@@ -75,12 +76,13 @@ def places(
 ) -> dict[tuple[int, bytes], EventPlace]:
     """Where the events of these (project_id, event id) were filed, those of the days around `received_us`."""
     c = schema.event.c
-    columns = [c[name] for name in EventPlace.__struct_fields__]
+    columns = [c[name] for name in EventPlace.__struct_fields__ if name in c]
     days = _days_around(received_us)
     found: dict[tuple[int, bytes], EventPlace] = {}
     for project_id in {project for project, _ in ids}:
         wanted = [event_id for project, event_id in ids if project == project_id]
-        query = sa.select(c.id, *columns).where(c.project_id == project_id, c.received_day.in_(days), c.id.in_(wanted))
+        query = sa.select(c.id, *columns, bases.base_body).select_from(bases.events_with_bases)
+        query = query.where(c.project_id == project_id, c.received_day.in_(days), c.id.in_(wanted))
         for row in tx.execute(query).mappings():
             found[project_id, row["id"]] = EventPlace(**{name: row[name] for name in EventPlace.__struct_fields__})
     return found

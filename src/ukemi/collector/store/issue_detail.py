@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ukemi.collector.core.change import ChangeDetail
 from ukemi.collector.core.clock import DAY_US, HOUR_US, SECOND_US
-from ukemi.collector.store import bodies, schema
+from ukemi.collector.store import bases, bodies, schema
 from ukemi.collector.store.database import Tx
 from ukemi.collector.store.errors import NotFound
 from ukemi.collector.store.incidents import Incident
@@ -104,7 +104,8 @@ def event(tx: Tx, project_id: int, issue_id: str, event_id: str | None) -> Store
     """One event of the issue, or its latest; None when it is not there (any more)."""
     c = schema.event.c
     mine = (c.project_id == project_id, c.issue_id == issue_id)
-    query = sa.select(*_LINE, c.body).where(*mine).order_by(c.received_us.desc(), c.id.desc()).limit(1)
+    query = sa.select(*_LINE, c.body, bases.base_body).select_from(bases.events_with_bases).where(*mine)
+    query = query.order_by(c.received_us.desc(), c.id.desc()).limit(1)
     if event_id is not None:
         query = query.where(c.id == bytes.fromhex(event_id))
     row = tx.execute(query).first()
@@ -117,7 +118,7 @@ def event(tx: Tx, project_id: int, issue_id: str, event_id: str | None) -> Store
     around = tx.execute(sa.select(older.scalar_subquery().label("older"), newer.scalar_subquery().label("newer"))).one()
     return StoredEvent(
         _line(row),
-        bodies.decompress(row.body),
+        bodies.decompress(row.body, row.base_body),
         around.older.hex() if around.older else None,
         around.newer.hex() if around.newer else None,
     )

@@ -15,7 +15,7 @@ import structlog
 
 from ukemi.collector.core.clock import DAY_US, HOUR_US, MINUTE_US
 from ukemi.collector.core.outcome import Outcome
-from ukemi.collector.store import projects, schema, space
+from ukemi.collector.store import bases, projects, schema, space
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.events import day_of
 from ukemi.collector.store.projects import Project
@@ -51,7 +51,7 @@ def apply(
     try:
         _delete_outdated(database, now_us, deleted, pause)
         if max_bytes is not None:
-            _keep_below(database, max_bytes, deleted, pause)
+            _keep_below(database, max_bytes, now_us, deleted, pause)
         for took_s in space.give_back(database):
             breathe(pause, took_s)
     except Stopped:
@@ -71,6 +71,7 @@ def _delete_outdated(database: Database, now_us: int, deleted: Counter[str], pau
         performance_before_us = now_us - project.keep_performance_days * DAY_US
         for table, condition in (
             (schema.event, schema.event.c.received_day < day_of(errors_before_us)),
+            (schema.event_base, schema.event_base.c.received_day < day_of(errors_before_us)),
             (schema.issue_user, schema.issue_user.c.last_seen_us < errors_before_us),
             (schema.issue_tag, schema.issue_tag.c.last_seen_us < errors_before_us),
             (schema.change, schema.change.c.at_us < errors_before_us),
@@ -147,13 +148,15 @@ def _incidents(project_id: int) -> sa.Select[tuple[str]]:
     return sa.select(schema.incident.c.id).where(schema.incident.c.project_id == project_id)
 
 
-def _keep_below(database: Database, max_bytes: int, deleted: Counter[str], pause: Pause) -> None:
+def _keep_below(database: Database, max_bytes: int, now_us: int, deleted: Counter[str], pause: Pause) -> None:
     """Delete the oldest events until the database is 5 % below its limit; each is counted as `not_kept`, `disk_limit`."""
     with database.read() as tx:
         used = space.used_bytes(tx)
     if used <= max_bytes:
         return
     log.warning("the database is larger than allowed; its oldest events go", bytes=used, max_bytes=max_bytes)
+    unused = bases.unused(day_of(now_us) - 1)
+    deleted[schema.event_base.name] += delete_all(database, schema.event_base, unused, pause=pause)
     while used > max_bytes * 0.95:
         oldest = _oldest(database)
         if not oldest:

@@ -185,6 +185,16 @@ event = Table(
     Index("ix_event_issue_received", "project_id", "issue_id", "received_us"),
 )
 
+event_base = Table(
+    "event_base",
+    metadata,
+    _project(),
+    Column("issue_id", Text, primary_key=True),
+    Column("received_day", Integer, primary_key=True),
+    Column("name", LargeBinary, nullable=False),  # 8 bytes, of its content: bodies say which base they need
+    Column("body", LargeBinary, nullable=False),  # what other bodies of the issue's day are told by; see store.bases
+)
+
 issue_tag = Table(
     "issue_tag",
     metadata,

@@ -114,6 +114,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_issue_received", "event", ["project_id", "issue_id", "received_us"], unique=False)
     op.create_table(
+        "event_base",
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("received_day", sa.Integer(), nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_event_base_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "issue_id", "received_day", name=op.f("pk_event_base")),
+    )
+    op.create_table(
         "release",
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -655,6 +667,7 @@ def downgrade() -> None:
     op.drop_table("incident")
     op.drop_table("fingerprint")
     op.drop_table("release")
+    op.drop_table("event_base")
     op.drop_table("event")
     op.drop_table("evaluation")
     op.drop_table("client_key")
