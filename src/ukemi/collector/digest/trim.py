@@ -24,6 +24,8 @@ _TEXT_LIMITS: Final = {
     "cookies": 4096,
 }
 """Of the texts below such a key."""
+SHORT: Final = min(MAX_TEXT, *_TEXT_LIMITS.values())
+"""What is no longer than this stays wherever it stands: nearly all texts."""
 _LAST: Final = {"frames": MAX_FRAMES, "breadcrumbs": MAX_BREADCRUMBS}
 """Of such a list the end is kept: the crash, the latest steps."""
 _UNTOUCHED: Final = {"_meta"}
@@ -43,6 +45,8 @@ def _object(value: dict[str, Any], limit: int, depth: int) -> _Kept:
     for key, entry in value.items():
         kind = type(entry)
         if kind is str:
+            if len(entry) <= SHORT:
+                continue
             kept, remark = _text(entry, _TEXT_LIMITS.get(key, limit) if limit == MAX_TEXT else limit)
         elif kind is dict or kind is list:
             if depth >= MAX_DEPTH:
@@ -80,6 +84,8 @@ def _list(value: list[Any], limit: int, depth: int, name: str) -> _Kept:
         if kind is dict:
             kept, remark = (TOO_DEEP, _removed(len(entry))) if depth >= MAX_DEPTH else _object(entry, limit, depth + 1)
         elif kind is str:
+            if len(entry) <= SHORT:
+                continue
             kept, remark = _text(entry, limit)
         elif kind is list:
             kept, remark = (
