@@ -4,6 +4,7 @@ Parameters of a message: `log.error("password: %s", password)` tells in its temp
 
 import re
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 TEMPLATE: Final = "sentry.message.template"
@@ -11,6 +12,7 @@ PARAMETER: Final = "sentry.message.parameter."
 """Under these names sentry-sdk sends template and parameters of a log; an event has both in its `logentry`."""
 
 _PLACE: Final = re.compile(r"%(?:%|[-#0 +]*(?:\*|\d+)?(?:\.\d+)?[sdrifxaegucoX])")
+_WORD: Final = re.compile("q7x([0-9]{1,9})k2w9")
 
 
 def telling_places(template: str, searched: Callable[[str], str]) -> frozenset[int]:
@@ -21,14 +23,7 @@ def telling_places(template: str, searched: Callable[[str], str]) -> frozenset[i
         searched: takes out of a text what looks like a secret. The template is filled with words of no meaning: where one of
             them goes, the parameter has to go, too.
     """
-    words: list[str] = []
-
-    def fill(place: re.Match[str]) -> str:
-        if place.group(0) == "%%":
-            return "%"
-        words.append(f"q7x{len(words)}k2w9")
-        return words[-1]
-
-    filled = _PLACE.sub(fill, template)
-    left = searched(filled) if words else ""
-    return frozenset(at for at, word in enumerate(words) if word not in left)
+    places = count()
+    filled = _PLACE.sub(lambda place: "%" if place[0] == "%%" else f"q7x{next(places)}k2w9", template)
+    left = {int(at) for at in _WORD.findall(searched(filled))}
+    return frozenset(range(next(places))) - left

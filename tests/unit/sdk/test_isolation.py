@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import sentry_sdk
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -177,6 +178,7 @@ def test_whatever_requests_do_beside_each_other_each_event_holds_what_its_own_re
     """Not the user, not a tag, not a breadcrumb of another, in whatever order they take turns."""
     sent.envelopes.clear()
     init(storm_guard=0)
+    sentry_sdk.get_isolation_scope()  # as where the main thread made the scope that all requests start in
     planned = Planned()
     planned.plans = plans
     app = ukemi.sdk.UkemiMiddleware(planned)
