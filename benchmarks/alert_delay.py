@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from base64 import b64encode
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -67,16 +68,16 @@ def main() -> None:
         server = servers.Ukemi()
         url = server.start(folder)
         database = folder / "data" / "ukemi.db"
-        with _load(url, database) if is_loaded else _no_load() as rate:
+        with _load(url, database) if is_loaded else _no_load() as rate, _metering(server) as spent_s:
             caused = cause(_targets(url, database, EVENTS // PER_PROJECT))
             deadline_s = time.monotonic() + PATIENCE_S
             while caused.keys() - told.keys() and time.monotonic() < deadline_s:
                 time.sleep(0.1)
             print(rate(), flush=True)
-        marks = look_back(database)
+            marks = look_back(database)
         server.stop()
     report(caused, told)
-    take_apart(caused, told, marks)
+    take_apart(caused, told, marks, spent_s)
 
 
 def report(caused: Told, told: Told) -> None:
@@ -116,14 +117,20 @@ def look_back(database: Path) -> dict[str, Marks]:
     }
 
 
-def take_apart(caused: Told, told: Told, marks: dict[str, Marks]) -> None:
-    """Print where the time of the event rules goes."""
+def take_apart(caused: Told, told: Told, marks: dict[str, Marks], spent_s: Callable[[float], float]) -> None:
+    """
+    Print where the time of the event rules goes, and what the worker spent in it: all that is left on an idle machine.
+
+    Args:
+        spent_s: CPU seconds of the worker up to an instant.
+    """
     print("\nevent rules, from stage to stage           P50    P95    P99    max  seconds")
     ways: list[tuple[str, Callable[[str], float]]] = [
         ("raised → received (SDK, network)", lambda name: marks[name].received_s - caused[name]),
         ("→ digested (fsync, spool, other batches)", lambda name: marks[name].digested_s - marks[name].received_s),
         ("→ judged", lambda name: marks[name].judged_s - marks[name].digested_s),
         ("→ the channel's request (outbox, network)", lambda name: told[name] - marks[name].judged_s),
+        ("CPU of the worker in all of it", lambda name: spent_s(told[name]) - spent_s(caused[name])),
     ]
     names = [name for name in caused if name.startswith("event") and name in told and name in marks]
     for way, delay_s in ways if len(names) > 1 else []:
@@ -266,6 +273,27 @@ def _subject(title: str) -> str:
     """Of `SHOP-12: event7x: a new one` or `API downtime in run3x`."""
     words = title.replace(":", " ").split()
     return next((word for word in words if word.startswith(("event", "run", "rate")) and word.endswith("x")), "")
+
+
+@contextmanager
+def _metering(server: servers.Ukemi) -> Iterator[Callable[[float], float]]:
+    """What the worker has spent up to an instant, in CPU seconds, as it was looked at every few milliseconds."""
+    (worker,) = [process for process in server.processes() if "worker" in process.cmdline()]
+    at_s: list[float] = []
+    spent_s: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            times = worker.cpu_times()
+            at_s.append(time.time())
+            spent_s.append(times.user + times.system)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield lambda instant_s: spent_s[min(bisect_left(at_s, instant_s), len(spent_s) - 1)]
+    done.set()
+    thread.join()
 
 
 @contextmanager
