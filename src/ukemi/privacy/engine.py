@@ -2,10 +2,10 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, compress, count
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
@@ -291,10 +291,20 @@ class _Walk:
             return value
         telling = telling_places(template, lambda text: _searched(text, self._rules, _TEXT)[0])
         if isinstance(parameters, list | tuple):
-            for at in telling.intersection(range(len(parameters))):
+            wanted = [str(at) in telling for at in range(len(parameters))]
+            for at in compress(count(), wanted):
                 self.note(((place, "params"), str(at)), "@password:filter", "s", parameters[at])
-            return {**value, "params": [FILTERED if at in telling else one for at, one in enumerate(parameters)]}
-        for name in {f"{PARAMETER}{at}" for at in telling}.intersection(value):
+            return {
+                **value,
+                "params": [FILTERED if is_one else one for one, is_one in zip(parameters, wanted, strict=True)],
+            }
+        if isinstance(parameters, dict):
+            return {**value, "params": self._without(parameters, telling, (place, "params"))}
+        return self._without(value, {f"{PARAMETER}{name}" for name in telling}, place)
+
+    def _without(self, value: Mapping[Any, Any], names: Collection[str], place: Place) -> Mapping[Any, Any]:
+        """The mapping without the values of these names."""
+        for name in value.keys() & names:
             self.note((place, name), "@password:filter", "s", value[name])
             value = {**value, name: FILTERED}
         return value

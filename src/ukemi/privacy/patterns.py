@@ -190,7 +190,7 @@ FINDERS: Final[list[Pattern]] = [
             re2.compile(
                 r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
                 r"|(?:hmac|signing|encryption|secret|master|license|private)[ _-]?key|token\s+(?:is|was)))"
-                r"((?:\s+(?:of|for)\s+[\w.@-]+)?\s+(?:is\s+|was\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})"
+                r"((?:\s+(?:of|for)(?:\s+[\w.@-]+){1,3}?)?\s+(?:(?:is|was):?\s+|[-|]\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})"
             ),
             told.told_in_a_sentence,
         ),
@@ -214,6 +214,27 @@ FINDERS: Final[list[Pattern]] = [
                 r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)"
             ),
             told.set_to,
+        ),
+    ),
+    Pattern(  # password must be longer, got 'hunter2'
+        "@password",
+        _has_word(" got ", " value ", " received "),
+        _by(
+            re2.compile(
+                r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:got|value|received):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+            ),
+            told.got,
+        ),
+        is_of_prose=True,
+    ),
+    Pattern(  # user.set_password('hunter2')
+        "@password",
+        _has("('", '("'),
+        _by(
+            re2.compile(
+                r"""()\b((?:set|check|verify|change|hash|validate|compare)_?[A-Za-z]\w*)(\()("[^"\s]{5,}"|'[^'\s]{5,}')"""
+            ),
+            told.called,
         ),
     ),
     Pattern(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
@@ -270,9 +291,9 @@ FINDERS: Final[list[Pattern]] = [
     ),
     Pattern(  # <string name="auth_token">…</string>
         "@password",
-        _has("name=", "key=", "id="),
+        _has("name=", "key="),
         _by(
-            re2.compile(r"""((?:name|key|id)=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""),
+            re2.compile(r"""((?:name|key)=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""),
             told.key_and_value,
         ),
     ),
@@ -386,7 +407,7 @@ FINDERS: Final[list[Pattern]] = [
             re2.compile(
                 r"((?:^|[\s\"'])(?:-u|--user|--proxy-user)(?:[ =]+|[\"']?,?\s+)[\"']?)([^\s:\"']*[^\s:0-9\"'][^\s:\"']*:[^\s\"']+)"
             ),
-            told.after_option,
+            told.user_and_password,
         ),
         is_of_commands=True,
     ),

@@ -86,7 +86,12 @@ def password_hash(match: Any, _rules: Rules) -> str | None:
 def bare_auth(match: Any, _rules: Rules) -> str | None:
     """`user:password@host:5432`, without a scheme."""
     user, _, password = match.group(2).rpartition(":")
-    return None if PLACEHOLDER.fullmatch(password) or password == FILTERED else f"{user}:{FILTERED}{match.group(3)}"
+    is_digest = match.group(3).startswith("@sha")
+    return (
+        None
+        if is_digest or PLACEHOLDER.fullmatch(password) or password == FILTERED
+        else f"{user}:{FILTERED}{match.group(3)}"
+    )
 
 
 def within(match: Any, _rules: Rules) -> str | None:

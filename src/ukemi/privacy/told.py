@@ -24,6 +24,25 @@ def set_to(match: Any, _rules: Rules) -> str | None:
     return f"{match.group(1)}{match.group(2) or ''}{FILTERED if before else ''}{match.group(4)}{FILTERED}"
 
 
+def got(match: Any, _rules: Rules) -> str | None:
+    """`password must be longer, got 'hunter2'`; a parser that got another token than it expected tells none."""
+    value = match.group(3)
+    bare = value.strip("\"'")
+    is_told = is_random(bare) or (value[0] in "\"'" and match.group(2).lower() != "token")
+    return f"{match.group(1)}{FILTERED}" if is_told and not says_nothing(bare) else None
+
+
+def called(match: Any, rules: Rules) -> str | None:
+    """`user.set_password('hunter2')`."""
+    return key_and_value(match, rules) if rules.names_secret(match.group(2)) else None
+
+
+def user_and_password(match: Any, rules: Rules) -> str | None:
+    """`curl -u USER:PASSWORD`; `docker run -u app:app` names a group."""
+    user, _, password = match.group(2).partition(":")
+    return None if user == password else after_option(match, rules)
+
+
 def line_of_pgpass(match: Any, rules: Rules) -> str | None:
     """`host:5432:database:user:…`; `a.py:12:E501:…` is a place."""
     return (

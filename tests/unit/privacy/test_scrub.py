@@ -290,3 +290,19 @@ def test_a_template_tells_which_of_its_parameters_are_secret(template, parameter
 
     assert scrub({"logentry": entry}, DEFAULT_RULES).tree["logentry"]["params"] == left
     assert list(scrub({"attributes": attributes}, DEFAULT_RULES).tree["attributes"].values())[1:] == left
+
+
+@pytest.mark.parametrize(
+    "template", ["password: %(a)s, order %(b)d", "order {b}, password={a}", "secret={a!r} of {b:>4}"]
+)
+def test_a_template_tells_also_of_parameters_that_have_names(template):
+    parameters = {"a": "opensesame", "b": 7}
+    attributes = {"sentry.message.template": template} | {
+        f"sentry.message.parameter.{name}": value for name, value in parameters.items()
+    }
+
+    assert scrub({"message": template, "params": parameters}, DEFAULT_RULES).tree["params"] == {
+        "a": "[Filtered]",
+        "b": 7,
+    }
+    assert list(scrub(attributes, DEFAULT_RULES).tree.values())[1:] == ["[Filtered]", 7]

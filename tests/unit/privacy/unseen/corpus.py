@@ -2,7 +2,7 @@
 Texts as real services write them, and every place of every item that could carry them.
 
 A corpus is a text file: groups begin with `== name`, cases are parted by `---`, a secret stands in ⟦ ⟧. What a group named
-"trees" holds are Python literals. Nobody looked at the rules, nor at the other texts of these tests, while they wrote one.
+"trees" holds are Python literals. Who wrote the first had not seen the rules.
 """
 
 import ast
