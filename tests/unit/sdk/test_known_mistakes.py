@@ -5,6 +5,7 @@ import functools
 import gc
 import json
 import logging
+import os
 import sys
 import threading
 import uuid
@@ -1008,6 +1009,19 @@ def test_an_empty_environment_is_none(init, sent, monkeypatch, argument, variabl
     init(environment=argument)
     ukemi.sdk.capture_message("hello")
     assert sent.event()["environment"] == environment
+
+
+def test_a_release_that_nobody_knows_is_said_to_be_missing_and_not_made_up(init, sent, monkeypatch, tmp_path, caplog):
+    """`shop@unknown` on every deploy: nothing regresses, and nothing is resolved in the next release."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if "COMMIT" in name or "RELEASE" in name or "SHA" in name]:
+        monkeypatch.delenv(name)
+    caplog.set_level(logging.INFO)
+    init(release=None)
+    ukemi.sdk.capture_message("hello")
+
+    assert "release unknown: set SENTRY_RELEASE" in caplog.text
+    assert "unknown" not in str(sent.event().get("release"))
 
 
 def test_an_app_that_nothing_tracks_promises_nothing(serve):
