@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from ukemi.collector.spool.file import last_position, open_spool
+from ukemi.collector.spool.file import begin, last_position, open_spool
 from ukemi.collector.spool.item import Lane, SpoolItem
 from ukemi.collector.spool.look import look
 from ukemi.collector.spool.reader import SpoolReader
@@ -61,6 +61,11 @@ def test_a_look_sees_one_moment_whatever_is_taken_meanwhile(
     assert all((one.items == 0) == (one.oldest_us is None) for one in seen)
 
 
+def disk_bytes(spool_path: Path) -> int:
+    """Of the spool with its log."""
+    return sum(path.stat().st_size for path in spool_path.parent.glob("spool.db*"))
+
+
 def test_what_a_backlog_took_of_the_disk_is_given_back(
     spool_writer: SpoolWriter, spool_path: Path, spool_item: Callable[..., SpoolItem]
 ) -> None:
@@ -68,13 +73,36 @@ def test_what_a_backlog_took_of_the_disk_is_given_back(
     for _ in range(40):
         many = [spool_item("event", {"message": secrets.token_hex(50_000)}) for _ in range(10)]
         asyncio.run(spool_writer.append(many))
-    largest = spool_path.stat().st_size
-    assert largest > 16 << 20
+    assert disk_bytes(spool_path) > 16 << 20
 
     reader.trim(Lane.EVENTS, 400)
 
-    assert spool_path.stat().st_size < 4 << 20
+    assert disk_bytes(spool_path) < 4 << 20
     asyncio.run(spool_writer.append([spool_item("event", {"message": "next"})]))
     assert [item.position for item in reader.read(Lane.EVENTS, 0, 10, 1 << 20)] == [401]
     assert reader._connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     reader.close()
+
+
+def test_who_appends_and_who_trims_wait_for_each_other(
+    spool_writer: SpoolWriter, spool_reader: SpoolReader, spool_path: Path, spool_item: Callable[..., SpoolItem]
+) -> None:
+    """They take turns many times a second, each as soon as the other one's is over."""
+    asyncio.run(spool_writer.append([spool_item("event", {"message": "first"})]))
+    other = open_spool(spool_path)
+    begin(other)
+    trimming = threading.Thread(target=spool_reader.trim, args=(Lane.EVENTS, 1))
+    trimming.start()
+
+    async def append() -> None:
+        appended = asyncio.create_task(spool_writer.append([spool_item("event", {"message": "second"})]))
+        await asyncio.sleep(0.2)
+        assert not appended.done()
+        assert trimming.is_alive()
+        other.execute("COMMIT")
+        await asyncio.wait_for(appended, 5)
+
+    asyncio.run(append())
+    trimming.join(5)
+    assert [item.position for item in spool_reader.read(Lane.EVENTS, 0, 10, 1 << 20)] == [2]
+    other.close()

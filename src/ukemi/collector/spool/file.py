@@ -9,9 +9,13 @@ written up to four times on its way through (log, file, and both again when it i
 import contextlib
 import os
 import sqlite3
+import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
+_TIMEOUT_S = 30
+_RETRY_S = 0.001
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS item (
@@ -38,7 +42,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     # Connections are made in one thread and used in another, but never by two at once.
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -46,6 +50,38 @@ def open_spool(path: Path) -> sqlite3.Connection:
     connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
     connection.execute("INSERT OR IGNORE INTO fact VALUES ('spool_id', ?)", (str(uuid.uuid4()),))
     return connection
+
+
+@contextlib.contextmanager
+def not_waiting(connection: sqlite3.Connection) -> Iterator[None]:
+    """What another connection is in the way of fails inside, instead of waiting."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_TIMEOUT_S * 1000}")
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """
+    Begin to write as soon as nobody else does: ingest and digest take turns many times a second.
+
+    SQLite's own waiting would sleep longer and longer, up to 100 ms at once, however short the other one's turn is.
+
+    Raises:
+        sqlite3.OperationalError: the other one did not end, or something else is wrong.
+    """
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    with not_waiting(connection):
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_RETRY_S)
+            else:
+                return
 
 
 def last_position(path: Path) -> tuple[str, int] | None:

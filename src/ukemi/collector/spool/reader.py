@@ -6,7 +6,7 @@ from pathlib import Path
 
 import zstandard
 
-from ukemi.collector.spool.file import open_spool
+from ukemi.collector.spool.file import begin, not_waiting, open_spool
 from ukemi.collector.spool.item import Lane, SpoolItem
 
 _READ = """
@@ -58,14 +58,19 @@ class SpoolReader:
 
     def trim(self, lane: Lane, upto: int) -> None:
         """Delete the items of `lane` up to position `upto`, and when nothing waits any more empty the log file too."""
-        self._connection.execute("DELETE FROM item WHERE lane = ? AND position <= ?", (lane, upto))
+        begin(self._connection)
+        try:
+            self._connection.execute("DELETE FROM item WHERE lane = ? AND position <= ?", (lane, upto))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:  # the disk is full, say
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
         if self._connection.execute("SELECT 1 FROM item LIMIT 1").fetchone() is None:
             # Raw payloads also stand in the log until it is emptied. A busy writer is not waited for.
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.OperationalError), not_waiting(self._connection):
                 self._give_back()
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._connection.execute("PRAGMA busy_timeout = 30000")
 
     def _give_back(self) -> None:
         """Cut off what a backlog took of the disk, in short steps between which others may write."""

@@ -11,11 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import zstandard
 
 from ukemi.collector.spool.errors import SpoolError, SpoolFull
-from ukemi.collector.spool.file import open_spool
+from ukemi.collector.spool.file import begin, open_spool
 from ukemi.collector.spool.item import SpoolItem
 
 _INSERT = """
@@ -24,26 +25,38 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _MEASURE_EVERY = 64
 """Commits between two looks at the size of the backlog."""
+_LOG_PAGES = 8192
+"""
+Pages (32 MiB) of the log from which on a commit here also carries it over into the file, while a hundred requests wait for it.
+Digest does so from 1,000 pages on whenever it trims, so it only comes to that when digest is stopped, and else little is left to do.
+"""
 
 
-class _Append:
+class _Append(NamedTuple):
     """Items of one request on their way to disk, and how its coroutine learns that they are there."""
 
-    __slots__ = ("done", "items", "loop")
+    items: Sequence[SpoolItem]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
 
-    def __init__(self, items: Sequence[SpoolItem], loop: asyncio.AbstractEventLoop) -> None:
-        self.items, self.loop, self.done = items, loop, loop.create_future()
 
-    def settle(self, error: SpoolError | None) -> None:
-        def settle() -> None:
-            if self.done.done():  # the request was cancelled meanwhile
-                return
-            if error:
-                self.done.set_exception(error)
-            else:
-                self.done.set_result(None)
+def _settle(batch: Sequence[_Append], error: SpoolError | None) -> None:
+    """Let everybody know, with one call for each event loop, which in a process that serves is one."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for append in batch:
+        waiting.setdefault(append.loop, []).append(append.done)
+    for loop, futures in waiting.items():
+        loop.call_soon_threadsafe(_resolve, futures, error)
 
-        self.loop.call_soon_threadsafe(settle)
+
+def _resolve(futures: Sequence[asyncio.Future[None]], error: SpoolError | None) -> None:
+    for done in futures:
+        if done.done():  # the request was cancelled meanwhile
+            continue
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
 
 
 class SpoolWriter:
@@ -57,6 +70,7 @@ class SpoolWriter:
         """
         self._committed = committed
         self._connection = open_spool(path)
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         self._compressor = zstandard.ZstdCompressor(level=1)  # other threads run while it works
         self._max_bytes = max_bytes
         self._backlog_bytes = self._measure()
@@ -75,7 +89,8 @@ class SpoolWriter:
             SpoolFull: nothing was written.
             SpoolError: the spool is closed or cannot be written.
         """
-        append = _Append(items, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        append = _Append(items, loop, loop.create_future())
         with self._wake:
             if self._is_closing:
                 raise SpoolError("The spool is closed.")
@@ -101,8 +116,7 @@ class SpoolWriter:
                 batch = list(self._waiting)
                 self._waiting.clear()
             error = self._commit([item for append in batch for item in append.items])
-            for append in batch:
-                append.settle(error)
+            _settle(batch, error)
             if not error:
                 self._committed()
 
@@ -125,7 +139,7 @@ class SpoolWriter:
             for i in items
         ]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            begin(self._connection)
             self._connection.executemany(_INSERT, rows)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
