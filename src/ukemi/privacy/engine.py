@@ -41,7 +41,13 @@ _NOTHING: Final = frozenset(
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _MAX_TEXT: Final = 200_000
 _MAX_DEPTH: Final = 100
-_MAX_STANDING_DEPTH: Final = 5
+_MIN_COPY_DEPTH: Final = 4
+"""What is equal stands deeper, in the variables of frames; what stands in each event, such as `sdk`, higher."""
+_DIGITS: Final = frozenset("0123456789")
+_HARMLESS: Final = re.compile(
+    r"[0-9]{1,8}|[0-9]{1,2}\.[0-9]{1,6}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+)
+"""Small numbers and times never come twice, and hold nothing that the patterns could find."""
 _OPTION_SIGNS: Final = ("-", "'-")
 _BETWEEN_ARGUMENTS: Final = "\f"
 """A space to the patterns, and in no argument."""
@@ -222,7 +228,7 @@ class _Walk:
             self.note(place, "@creditcard:filter", "s", value)
 
     def _set_aside(self, into: Any, at: Any, text: str, sort: int, place: Place) -> None:
-        if text in self._memory.clean[sort]:
+        if text in self._memory.clean[sort] or (text[:1] in _DIGITS and _HARMLESS.fullmatch(text)):
             return
         readable = _readable(text)
         into[at] = readable
@@ -248,7 +254,16 @@ class _Walk:
             elif entry is None or kind is bool or (kind is int and entry < _LEAST_CARD):
                 result[raw_name] = entry
             elif kind is dict or kind is list:
-                result[raw_name] = self._again(entry, raw_name, (place, raw_name), depth + 1)
+                if not entry:
+                    result[raw_name] = kind()
+                elif depth >= _MIN_COPY_DEPTH:
+                    result[raw_name] = self._again(entry, raw_name, (place, raw_name), depth + 1)
+                elif raw_name in STANDING:
+                    result[raw_name] = self._stands(entry, raw_name, (place, raw_name), depth + 1)
+                elif kind is dict:
+                    result[raw_name] = self._mapping(entry, raw_name, (place, raw_name), depth + 1)
+                else:
+                    result[raw_name] = self._list(entry, raw_name, (place, raw_name), depth + 1)
             else:
                 self.put(result, raw_name, entry, raw_name, (place, raw_name), depth + 1)
         return result
@@ -263,13 +278,16 @@ class _Walk:
         if last is not None and last[0] == value and type(last[0]) is type(value) and depth <= last[3]:
             self._copies.append((place, last[2]))
             return last[1]
-        may_stand = key in STANDING and depth < _MAX_STANDING_DEPTH
-        if may_stand and value in self._memory.standing[key]:
-            return value
         clean = self._mapping(value, key, place, depth) if type(value) is dict else self._list(value, key, place, depth)
         self._last[key] = (value, clean, place, depth)
-        if may_stand:
-            self._standing.append((key, value, clean))
+        return clean
+
+    def _stands(self, value: Any, key: str, place: Place, depth: int) -> Any:
+        """A mapping or list without secrets; what a process says of itself in each event is not walked each time."""
+        if value in self._memory.standing[key]:
+            return value
+        clean = self._mapping(value, key, place, depth) if type(value) is dict else self._list(value, key, place, depth)
+        self._standing.append((key, value, clean))
         return clean
 
     def _named_beside(self, value: Mapping[Any, Any], place: Place) -> Mapping[Any, Any]:

@@ -103,18 +103,14 @@ def _gather(value: Any, texts: list[str]) -> None:
     kind = type(value)
     if kind is str:
         texts.append(value)
-    elif kind is dict:
-        texts.extend(value)
-        for entry in value.values():
-            if type(entry) is str:
-                texts.append(entry)
-            elif entry:  # not an empty one, and no None
-                _gather(entry, texts)
-    elif kind is list:
+    elif kind is dict or kind is list:
+        if kind is dict:
+            texts.extend(value)
+            value = value.values()
         for entry in value:
             if type(entry) is str:
                 texts.append(entry)
-            elif entry:
+            elif entry:  # not an empty one, and no None
                 _gather(entry, texts)
 
 

@@ -2,8 +2,13 @@
 
 import copy
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ukemi.privacy import FILTERED, Rules, scrub
+from ukemi.privacy.engine import _HARMLESS
 from ukemi.privacy.memory import MAX_TEXTS, Memory, memory_for
+from ukemi.privacy.patterns import SUSPICIOUS
 
 RULES = Rules(hash_key=b"a key")
 
@@ -83,3 +88,9 @@ def test_large_texts_are_not_remembered():
     assert not memory.clean[0]
     assert not memory.plain[0]
     assert not memory.standing["modules"]
+
+
+@given(st.from_regex(_HARMLESS, fullmatch=True), st.sampled_from(["version", "message", "context_line"]))
+def test_numbers_and_times_that_are_not_searched_hold_nothing(text, key):
+    assert not SUSPICIOUS.search(text)
+    assert scrubbed({key: text}) == {key: text}
