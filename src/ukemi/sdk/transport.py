@@ -15,8 +15,10 @@ from typing import Any, Final
 import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.transport import HttpTransport, Transport
+from urllib3 import PoolManager
 
 from ukemi.sdk import runtime
+from ukemi.sdk.line import Line
 from ukemi.sdk.runtime import report_internal
 from ukemi.sdk.scrubbing import scrubbed_headers, scrubbed_item, take_duplicate
 
@@ -222,4 +224,22 @@ def _class_of(asked: Any) -> type[Transport]:
     return Handed
 
 
-UkemiTransport: Final = behind_door(HttpTransport)
+class UkemiTransport(behind_door(HttpTransport)):  # type: ignore[misc]
+    """The transport unless the app brings its own."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._line = Line()
+        # Of sentry-sdk's own: options of sockets, and what goes through a proxy.
+        self._is_direct = not options.get("socket_options") and not options.get("keep_alive")
+        super().__init__(options)
+
+    def _request(self, method: str, endpoint_type: Any, body: Any, headers: Any) -> Any:
+        if self._is_direct and type(self._pool) is PoolManager:
+            answer = self._line.post(self._auth.get_api_url(endpoint_type), body, headers, self.TIMEOUT)
+            if answer is not None:
+                return answer
+        return super()._request(method, endpoint_type, body, headers)
+
+    def kill(self) -> None:
+        super().kill()
+        self._line.close()
