@@ -1,58 +1,104 @@
-"""What does scrubbing an event cost, beside reading and writing its JSON?"""
+"""What does scrubbing an event cost, beside reading and writing its JSON? Of events as the SDK makes them, each seen once."""
 
+import asyncio
+import copy
+import json
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
+import httpx
+import jwt
+import sentry_sdk
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
 
-from benchmarks.events import large_event
+import ukemi.sdk
+from benchmarks.overhead_app import SECRET, make_app
 from ukemi.privacy import Rules, scrub
 
-ROUNDS = 15
+WARM, MEASURED = 100, 300
+"""Events. A process that was just begun knows no text."""
+RULES = Rules(hash_key=b"k" * 32)
+
+
+class Measured(NamedTuple):
+    step: str
+    median_us: float
+    bytes: int
+    """Of JSON, median."""
+
+
+class _Nowhere(Transport):
+    def capture_envelope(self, envelope: Envelope) -> None:
+        pass
+
+
+def measure() -> list[Measured]:
+    """Medians over events of one app: same code, other users, variables, ids and times in each."""
+    errors, transactions = _made()
+    steps: list[tuple[str, list[Any], Callable[[Any], object]]] = [
+        ("read the JSON of an error", [json.dumps(error) for error in errors], json.loads),
+        ("write the JSON of an error", errors, json.dumps),
+        ("scrub an error", errors, _scrub),
+        ("scrub a transaction", transactions, _scrub),
+    ]
+    return [_measured(name, values, step) for name, values, step in steps]
+
+
+def _scrub(tree: Any) -> object:
+    return scrub(tree, RULES, finds_names=True)
+
+
+def _measured(name: str, values: list[Any], step: Callable[[Any], object]) -> Measured:
+    took_us = []
+    for value in values:
+        began_ns = time.thread_time_ns()
+        step(value)
+        took_us.append((time.thread_time_ns() - began_ns) / 1000)
+    sizes = [len(value if isinstance(value, str) else json.dumps(value)) for value in values]
+    return Measured(name, statistics.median(took_us[WARM:]), int(statistics.median(sizes)))
+
+
+def _made() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Errors and transactions as they are before they are scrubbed."""
+    kept: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+
+    def keep(event: dict[str, Any], _hint: Any) -> dict[str, Any]:
+        kept[event.get("type") == "transaction"].append(copy.deepcopy(event))
+        return event
+
+    app = make_app(
+        "ukemi 100 % whole",
+        dsn="http://key@127.0.0.1:9/1",
+        transport=_Nowhere,
+        before_send=keep,
+        before_send_transaction=keep,
+    )
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+            for number in range(WARM + MEASURED):
+                claims = {"sub": str(number), "email": f"member{number}@example.org", "username": f"member.{number}"}
+                token = jwt.encode(claims | {"role": "member", "tier": "gold"}, SECRET)
+                headers = {"Authorization": f"Bearer {token}"}
+                for path in (f"/items/{number}", f"/fail/{number}"):
+                    await client.get(path, headers=headers)
+
+    asyncio.run(ask())
+    ukemi.sdk.flush(ended=True)
+    sentry_sdk.get_client().close()
+    failures = [one for one in kept[True] if "/fail/" in one["transaction"]]
+    return kept[False], [one for one in kept[True] if one not in failures]
+
+
+def table(rows: list[Measured]) -> None:
+    print(f"{'in process, medians':<34} {'µs':>9} {'KB':>14}")
+    for row in rows:
+        print(f"{row.step:<34} {row.median_us:>9.0f} {row.bytes / 1000:>14.1f}")
 
 
 def main() -> None:
-    trees = [large_event(number) for number in range(20)]
-    transactions = [_transaction(number) for number in range(20)]
-    texts = [msgspec.json.encode(tree) for tree in trees]
-    rules = Rules(hash_key=b"k" * 32)
-    steps: dict[str, Callable[[], object]] = {
-        "read JSON": lambda: [msgspec.json.decode(text) for text in texts],
-        "write JSON": lambda: [msgspec.json.encode(tree) for tree in trees],
-        "scrub": lambda: [scrub(tree, rules) for tree in trees],
-        "scrub a transaction": lambda: [scrub(tree, rules) for tree in transactions],
-    }
-    took: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(ROUNDS):  # interleaved: the machine's moods meet all alike
-        for name, step in steps.items():
-            began_s = time.perf_counter()
-            step()
-            took[name].append((time.perf_counter() - began_s) / len(trees) * 1e6)
-    small = len(msgspec.json.encode(transactions[0]))
-    print(
-        f"{'step':<20} {'µs each':>8}   median of {ROUNDS}; events of {len(texts[0]) // 1024} KB, transactions of {small} bytes"
-    )
-    for name, times in took.items():
-        print(f"{name:<20} {statistics.median(times):>8.0f}")
-
-
-def _transaction(number: int) -> dict[str, Any]:
-    """What one request leaves behind: some spans, the request, contexts."""
-    event = large_event(number)
-    spans = [
-        {
-            "op": "db.query",
-            "description": f"SELECT * FROM member WHERE id = {number + step}",
-            "span_id": f"{number * 100 + step:016x}",
-            "trace_id": f"{number:032x}",
-            "start_timestamp": 1_800_000_000.25 + step,
-            "timestamp": 1_800_000_000.5 + step,
-            "data": {"db.system": "postgresql", "thread.name": "MainThread"},
-        }
-        for step in range(5)
-    ]
-    kept = ("event_id", "environment", "release", "transaction", "request", "user")
-    contexts = {"trace": {"trace_id": f"{number:032x}", "op": "http.server", "status": "ok"}}
-    return {name: event[name] for name in kept} | {"type": "transaction", "spans": spans, "contexts": contexts}
+    table(measure())

@@ -32,7 +32,14 @@ def ok() -> dict[str, int]:
 
 @app.get("/fail")
 def fail() -> None:
-    raise RuntimeError(f"out of order in {os.getpid()}")
+    pid = os.getpid()
+    raise RuntimeError(f"out of order in {pid}")
+
+
+@app.get("/fail/otherwise")
+async def fail_otherwise() -> None:
+    pid = os.getpid()
+    raise LookupError(f"no belt in {pid}")
 
 
 @app.get("/refuse")
