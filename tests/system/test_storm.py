@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import zstandard
+import pytest
+
+from tests.system.between import Between
 
 FAILURES = {"/fail": 400, "/fail/otherwise": 150}
 AT_ONCE = 8
@@ -16,8 +18,30 @@ PER_MINUTE = 5
 """Events of one error that are sent whole, as shipped. The storm may begin in one minute and end in the next."""
 
 
-def test_every_failure_of_a_storm_is_counted_and_the_first_are_sent_whole(collector, free_port, tmp_path, eventually):
+class Wire(Between):
+    """Keeps the events that left the app."""
+
+    def __init__(self, target: str) -> None:
+        self.events: list[dict] = []
+        super().__init__(target)
+
+    def times(self, _headers: bytes, body: bytes) -> int:
+        self.events += [json.loads(line) for line in body.split(b"\n") if line.startswith(b"{") and b'"frames"' in line]
+        return 1
+
+
+@pytest.fixture
+def wire(collector):
+    wire = Wire(collector.url)
+    yield wire
+    wire.close()
+
+
+def test_every_failure_of_a_storm_is_counted_and_the_first_are_sent_whole(
+    collector, wire, free_port, tmp_path, eventually
+):
     port = free_port()
+    dsn = collector.dsn().replace(collector.url.removeprefix("http://"), wire.address)
     command = [
         sys.executable,
         "-m",
@@ -29,7 +53,7 @@ def test_every_failure_of_a_storm_is_counted_and_the_first_are_sent_whole(collec
         str(port),
     ]
     with (tmp_path / "shop.log").open("ab") as log:
-        shop = subprocess.Popen(command, env=os.environ | {"SENTRY_DSN": collector.dsn()}, stdout=log, stderr=log)
+        shop = subprocess.Popen(command, env=os.environ | {"SENTRY_DSN": dsn}, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -52,13 +76,8 @@ def test_every_failure_of_a_storm_is_counted_and_the_first_are_sent_whole(collec
     assert collector.rows("SELECT sum(event_count) FROM rollup WHERE width_s = 60") == [(total,)]
     served = "SELECT sum(request_count) FROM request_count WHERE width_s = 60 AND status = 500"
     assert collector.rows(served) == [(total,)]
-    events = [event(body) for (body,) in collector.rows("SELECT body FROM event")]
-    assert len(FAILURES) * PER_MINUTE <= len(events) <= len(FAILURES) * PER_MINUTE * 2
-    for frames in (one["exception"]["values"][-1]["stacktrace"]["frames"] for one in events):
+    assert len(FAILURES) * PER_MINUTE <= len(wire.events) <= len(FAILURES) * PER_MINUTE * 2
+    assert collector.rows("SELECT count(*) FROM event") == [(len(wire.events),)]
+    for frames in (event["exception"]["values"][-1]["stacktrace"]["frames"] for event in wire.events):
         assert all(frame["vars"] and frame["context_line"] for frame in frames)
         assert frames[-1]["vars"]["pid"] == str(shop.pid)
-
-
-def event(body: bytes) -> dict:
-    assert body[:1] == b"\x01"
-    return json.loads(zstandard.ZstdDecompressor().decompress(body[1:]))
