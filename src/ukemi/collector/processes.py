@@ -176,7 +176,7 @@ async def run_http(
     clock = open_clock(os.environ)
     database = Database(settings.database)
     rules = rules_file.load(settings.rules_file)
-    bell = Bell(_bell_path(settings))
+    bell = Bell(_bell_path(settings) if Role.INGEST in roles else None)
     writer = (
         SpoolWriter(settings.spool_path, nothing_fits_at(settings.max_spool_bytes), bell.ring)
         if Role.INGEST in roles
