@@ -20,6 +20,8 @@ from ukemi.privacy import Rules, scrub
 
 WARM, MEASURED = 100, 300
 """Events. A process that was just begun knows no text."""
+USERS = 100
+"""Who ask in turn."""
 RULES = Rules(hash_key=b"k" * 32)
 
 
@@ -36,7 +38,7 @@ class _Nowhere(Transport):
 
 
 def measure() -> list[Measured]:
-    """Medians over events of one app: same code, other users, variables, ids and times in each."""
+    """Medians over events of one app: same code, a hundred users in turn; other variables, ids and times in each."""
     errors, transactions = _made()
     steps: list[tuple[str, list[Any], Callable[[Any], object]]] = [
         ("read the JSON of an error", [json.dumps(error) for error in errors], json.loads),
@@ -81,7 +83,8 @@ def _made() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
             for number in range(WARM + MEASURED):
-                claims = {"sub": str(number), "email": f"member{number}@example.org", "username": f"member.{number}"}
+                who = number % USERS
+                claims = {"sub": str(who), "email": f"member{who}@example.org", "username": f"member.{who}"}
                 token = jwt.encode(claims | {"role": "member", "tier": "gold"}, SECRET)
                 headers = {"Authorization": f"Bearer {token}"}
                 for path in (f"/items/{number}", f"/fail/{number}"):
