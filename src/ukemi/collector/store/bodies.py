@@ -3,7 +3,7 @@ Bodies of events: scrubbed JSON, compressed. The first byte says how, so that be
 
 0x01: zstd, level 3, alone.
 0x02: zstd, level 3, as the difference from a base; eight bytes that name the base follow. Events of an issue say nearly the
-same: beside another one, each takes a sixth of the space, and half of the time (benchmarks/collector.py).
+same: beside another one, each takes a sixth of the space, and half of the time to compress.
 """
 
 import hashlib
