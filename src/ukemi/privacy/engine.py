@@ -13,7 +13,7 @@ from ukemi.privacy.judging import is_tally, says_nothing
 from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, is_user_name_key, words_of
 from ukemi.privacy.memory import STANDING, Clean, Plain, memory_for
 from ukemi.privacy.names import MAX_NAMES, Place, collect, is_id, is_id_name, unused, user_name, without_names
-from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, in_command
+from ukemi.privacy.patterns import FINDERS, SUSPICIOUS, in_command, signed
 from ukemi.privacy.readings import folded, read_otherwise
 from ukemi.privacy.rules import FILTERED, Rules
 from ukemi.privacy.shapes import is_card_number
@@ -178,7 +178,7 @@ class _Walk:
             one = self._texts[index]
             key = (one.sort, one.text)
             if key not in searched:
-                searched[key] = _searched(one.text, self._rules, one.sort)
+                searched[key] = _cleaned(one.text, self._rules, one.sort)
             one.into[one.at], found = searched[key]
             for rule, kind in found:
                 self.note(one.place, rule, kind, one.text)
@@ -512,9 +512,14 @@ def _hashed(value: str, rules: Rules) -> tuple[str, Found]:
 
 def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
     """A text without what looks like a secret in it, however it is written, and what was found."""
-    found: Found = []
     if not rules.secret_keys and not SUSPICIOUS.search(folded(text)):
-        return text, found
+        return text, []
+    return _cleaned(text, rules, sort)
+
+
+def _cleaned(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
+    """The same for a text that is suspicious."""
+    found: Found = []
     if quoted := _WHOLE_REPR.fullmatch(text):
         clean, more = _searched(_lines_of(quoted["a"] or quoted["b"] or ""), rules, sort)
         if more:
@@ -546,13 +551,14 @@ def _repr_of(lines: str) -> str:
 
 def _taken_out(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
     found: Found = []
-    for finder in FINDERS:
-        if (sort == _VERSION and finder.is_of_ips) or (sort == _SOURCE and finder.is_of_prose):
+    numbers = signed(text)
+    for number, finder in enumerate(FINDERS):
+        is_wanted = number in numbers or (finder.is_of_values and rules.secret_keys)  # the user's keys bear no sign
+        if not is_wanted or (sort == _VERSION and finder.is_of_ips) or (sort == _SOURCE and finder.is_of_prose):
             continue
-        if finder.may_find(text):
-            find = source_values if sort == _SOURCE and finder.is_of_values else finder.find
-            changed = find(text, rules)
-            if changed != text:
-                text = changed
-                found.append((f"{finder.name}:filter", "s"))
+        find = source_values if sort == _SOURCE and finder.is_of_values else finder.find
+        changed = find(text, rules)
+        if changed != text:
+            text, numbers = changed, signed(changed)
+            found.append((f"{finder.name}:filter", "s"))
     return text, found

@@ -2,7 +2,7 @@
 What secrets look like in running text. Patterns run in re2: in linear time, on text that strangers write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from ukemi.privacy import shapes, told
 from ukemi.privacy.rules import Rules
 from ukemi.privacy.shapes import VENDOR_HINTS, VENDOR_PREFIXES, VENDOR_URLS, VENDOR_WHOLES
 from ukemi.privacy.tables import columns, rows
-from ukemi.privacy.values import values
+from ukemi.privacy.values import TELLING_KEY, values
 
 Replace = Callable[[Any, Rules], str | None]
 """From a match to what shall stand there; None leaves it."""
@@ -33,18 +33,6 @@ Texts without any of this hold nothing that the patterns below could find: one l
 
 What is written in escapes (`%40`) is suspicious as such.
 """
-_STATEMENT: Final = re2.compile(r"(?s)(\[SQL: )(.*?)(\]\s*\[parameters: )[(\[][^{].*?[)\]]\]")
-
-
-def _by(pattern: Any, replace: Replace) -> Finder:
-    def find(text: str, rules: Rules) -> str:
-        def replaced(match: Any) -> str:
-            replacement = replace(match, rules)
-            return str(match.group(0)) if replacement is None else replacement
-
-        return str(pattern.sub(replaced, text))
-
-    return find
 
 
 @dataclass(frozen=True)
@@ -52,8 +40,8 @@ class Pattern:
     """One thing to look for in texts."""
 
     name: str
-    may_find: Callable[[str], bool]
-    """Quick to say, and true whenever `find` would find something."""
+    sign: str
+    """A regular expression of re2 that matches in each text where `find` would find something."""
     find: Finder
     is_of_ips: bool = False
     is_of_prose: bool = False
@@ -64,514 +52,287 @@ class Pattern:
     """Goes by the options of a tool, so a list of arguments is read with it, too."""
 
 
-def _has(*parts: str) -> Callable[[str], bool]:
-    """Any of these stands in the text."""
-    return lambda text: any(part in text for part in parts)
+def _by(name: str, pattern: str, replace: Replace, **kinds: bool) -> Pattern:
+    """What matches `pattern`, which is its own sign."""
+    compiled = re2.compile(pattern)
 
+    def find(text: str, rules: Rules) -> str:
+        def replaced(match: Any) -> str:
+            replacement = replace(match, rules)
+            return str(match.group(0)) if replacement is None else replacement
 
-def _always(_text: str) -> bool:
-    return True
+        return str(compiled.sub(replaced, text))
 
-
-def _has_word(*words: str) -> Callable[[str], bool]:
-    """Any of these stands in the text, in whatever case."""
-
-    def look(text: str) -> bool:
-        lower = text.lower()
-        return any(word in lower for word in words)
-
-    return look
-
-
-def _has_digits(count: int) -> Callable[[str], bool]:
-    """At least so many digits are in the text, wherever."""
-    return lambda text: sum(map(text.count, "0123456789")) >= count
+    return Pattern(name, pattern, find, **kinds)
 
 
 _LETTERS: Final = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{1FFF}\x{3040}-\x{D7FF}"
 """Also those of other scripts. Ranges, for `\\pL` repeated makes re2 run out of memory."""
 
 FINDERS: Final[list[Pattern]] = [
-    Pattern(
-        "@pemkey",
-        _has("-----BEGIN"),
-        _by(
-            re2.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|$)"),
-            shapes.filtered,
-        ),
-    ),
-    Pattern(
+    _by("@pemkey", r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|$)", shapes.filtered),
+    _by(
         "@password",
-        _has("$"),
-        _by(
-            re2.compile(
-                r"(?:\$(?:2[aby]|argon2[a-z]{1,2}|scrypt|[156y])\$[^\s'\"$]+(?:\$[^\s'\"$]+)*|\bpbkdf2[\w:-]*\$[0-9]+\$[^\s'\"$]+\$[^\s'\"]+)"
-            ),
-            shapes.password_hash,
-        ),
+        r"(?:\$(?:2[aby]|argon2[a-z]{1,2}|scrypt|[156y])\$[^\s'\"$]+(?:\$[^\s'\"$]+)*|\bpbkdf2[\w:-]*\$[0-9]+\$[^\s'\"$]+\$[^\s'\"]+)",
+        shapes.password_hash,
     ),
-    Pattern("@jwt", _has("eyJ"), _by(re2.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}"), shapes.filtered)),
-    Pattern(
+    _by("@jwt", r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}", shapes.filtered),
+    _by(
         "@vendorkey",
-        _always,
-        _by(
-            re2.compile(
-                rf"(?:\b|/bot)(?:(?:{VENDOR_PREFIXES})[A-Za-z0-9_.+/=-]{{10,}}|{VENDOR_WHOLES})|(?:{VENDOR_URLS})[A-Za-z0-9/_-]{{4,}}"
-            ),
-            shapes.vendor_key,
-        ),
+        rf"(?:\b|/bot)(?:(?:{VENDOR_PREFIXES})[A-Za-z0-9_.+/=-]{{10,}}|{VENDOR_WHOLES})|(?:{VENDOR_URLS})[A-Za-z0-9/_-]{{4,}}",
+        shapes.vendor_key,
     ),
-    Pattern(
+    _by(
         "@urlauth",
-        lambda text: ":/" in text and "@" in text,
-        _by(
-            re2.compile(
-                r"([a-zA-Z][a-zA-Z0-9+.-]*:/{1,3})([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@"
-            ),
-            shapes.url_auth,
-        ),
+        r"([a-zA-Z][a-zA-Z0-9+.-]*:/{1,3})([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@",
+        shapes.url_auth,
     ),
-    Pattern(
+    _by("@urlauth", r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@:'\"?#]+)@", shapes.url_token),
+    _by(
+        "@urlauth", r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:'\"\[\]]*:)([^\s/@:'\"\])}>,;]+)(['\"]?)$", shapes.cut_url_auth
+    ),
+    _by(  # user:password@tcp(host), user:password@host:5432
         "@urlauth",
-        lambda text: "://" in text and "@" in text,
-        _by(re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@:'\"?#]+)@"), shapes.url_token),
+        r"()((?:^|[\s'\"=(,])[A-Za-z][\w.-]*:[^\s/@:'\"]{3,})(@(?:(?:tcp|udp|unix)\d?\(|[A-Za-z][\w.-]*:\d{2,5}\b))",
+        shapes.bare_auth,
     ),
-    Pattern(
-        "@urlauth",
-        _has("://"),
-        _by(
-            re2.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:'\"\[\]]*:)([^\s/@:'\"\])}>,;]+)(['\"]?)$"),
-            shapes.cut_url_auth,
-        ),
-    ),
-    Pattern(  # user:password@tcp(host), user:password@host:5432
-        "@urlauth",
-        _has("@"),
-        _by(
-            re2.compile(
-                r"()((?:^|[\s'\"=(,])[A-Za-z][\w.-]*:[^\s/@:'\"]{3,})(@(?:(?:tcp|udp|unix)\d?\(|[A-Za-z][\w.-]*:\d{2,5}\b))"
-            ),
-            shapes.bare_auth,
-        ),
-    ),
-    Pattern(  # host:5432:database:user:password, a line of .pgpass
+    _by(  # host:5432:database:user:password, a line of .pgpass
         "@password",
-        lambda text: text.count(":") >= 4,
-        _by(
-            re2.compile(r"(?m)^([\w.*-]+:(?:\d{2,5}|\*):(?:\*|[A-Za-z][\w-]*):(?:\*|[A-Za-z_][\w.-]*):)([^\s:]+)$"),
-            told.line_of_pgpass,
-        ),
+        r"(?m)^([\w.*-]+:(?:\d{2,5}|\*):(?:\*|[A-Za-z][\w-]*):(?:\*|[A-Za-z_][\w.-]*):)([^\s:]+)$",
+        told.line_of_pgpass,
         is_of_prose=True,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("--"),
-        _by(
-            re2.compile(
-                r"""(^|[\s"'(\[,])(--?[A-Za-z][A-Za-z0-9_.-]{1,63})(\s+)(\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s,;"')\]-][^\s,;"')\]]*)"""
-            ),
-            told.option,
-        ),
+        r"""(^|[\s"'(\[,])(--?[A-Za-z][A-Za-z0-9_.-]{1,63})(\s+)(\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s,;"')\]-][^\s,;"')\]]*)""",
+        told.option,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("--"),
-        _by(
-            re2.compile(
-                r"""([\[(,]\s*b?["'])(--[A-Za-z][A-Za-z0-9_.-]{1,63})(["'],\s*)(b?"[^"]*(?:"|$)|b?'[^']*(?:'|$))"""
-            ),
-            told.option,
-        ),
+        r"""([\[(,]\s*b?["'])(--[A-Za-z][A-Za-z0-9_.-]{1,63})(["'],\s*)(b?"[^"]*(?:"|$)|b?'[^']*(?:'|$))""",
+        told.option,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word("passw", "passphrase", "secret", "key", "token", "session", "pin"),
-        _by(
-            re2.compile(
-                r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
-                r"|(?:hmac|signing|encryption|secret|master|license|private)[ _-]?key|token\s+(?:is|was)))"
-                r"((?:\s+(?:of|for)(?:\s+[\w.@-]+){1,3}?)?\s+(?:(?:is|was):?\s+|[-|]\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})"
-            ),
-            told.told_in_a_sentence,
-        ),
+        r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
+        r"|(?:hmac|signing|encryption|secret|master|license|private)[ _-]?key|token\s+(?:is|was)))"
+        r"((?:\s+(?:of|for)(?:\s+[\w.@-]+){1,3}?)?\s+(?:(?:is|was):?\s+|[-|]\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})",
+        told.told_in_a_sentence,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word("provided", "supplied", "given", "received", "entered", "submitted", "sent"),
-        _by(
-            re2.compile(
-                r"(?i)()\b(password|passphrase|secret|api[ _-]?key|(?:access |auth |refresh |session )?token|session[ _-]?id|pin)"
-                r"(\s+(?:provided|supplied|given|received|entered|submitted|sent)\s*:\s*)(\S+)"
-            ),
-            told.key_and_value,
-        ),
+        r"(?i)()\b(password|passphrase|secret|api[ _-]?key|(?:access |auth |refresh |session )?token|session[ _-]?id|pin)"
+        r"(\s+(?:provided|supplied|given|received|entered|submitted|sent)\s*:\s*)(\S+)",
+        told.key_and_value,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word(" to "),
-        _by(
-            re2.compile(
-                r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)"
-            ),
-            told.set_to,
-        ),
+        r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)",
+        told.set_to,
     ),
-    Pattern(  # password must be longer, got 'hunter2'
+    _by(  # password must be longer, got 'hunter2'
         "@password",
-        _has_word(" got ", " value ", " received "),
-        _by(
-            re2.compile(
-                r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:got|value|received):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
-            ),
-            told.got,
-        ),
+        r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:got|value|received):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)",
+        told.got,
         is_of_prose=True,
     ),
-    Pattern(  # user.set_password('hunter2')
+    _by(  # user.set_password('hunter2')
         "@password",
-        _has("('", '("'),
-        _by(
-            re2.compile(
-                r"""()\b((?:set|check|verify|change|hash|validate|compare)_?[A-Za-z]\w*)(\()("[^"\s]{5,}"|'[^'\s]{5,}')"""
-            ),
-            told.called,
-        ),
+        r"""()\b((?:set|check|verify|change|hash|validate|compare)_?[A-Za-z]\w*)(\()("[^"\s]{5,}"|'[^'\s]{5,}')""",
+        told.called,
     ),
-    Pattern(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
+    _by(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
         "@password",
-        _has(" "),
-        _by(
-            re2.compile(
-                r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH(?:[ \t]+(?:PLAIN|LOGIN|XOAUTH2))?)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})"
-            ),
-            told.directive,
-        ),
+        r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH(?:[ \t]+(?:PLAIN|LOGIN|XOAUTH2))?)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})",
+        told.directive,
         is_of_prose=True,
     ),
-    Pattern("@password", lambda text: ")" in text and "(" in text, rows),
-    Pattern("@password", _has("\n"), columns, is_of_prose=True),
-    Pattern(
+    Pattern("@password", r"(?i)\)[^()]*(?:values|=)[^()]*\(", rows),
+    Pattern("@password", r"\n", columns, is_of_prose=True),
+    _by(
         "@password",
-        _has("\n"),
-        _by(
-            re2.compile(
-                r"""(?m)()\b((?:[A-Za-z]+ )?[A-Za-z_][\w.-]{1,63})(["']?[ \t]*[:=][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*)(\S+)[ \t]*\r?$"""
-            ),
-            told.on_the_next_line,
-        ),
+        r"""(?m)()\b((?:[A-Za-z]+ )?[A-Za-z_][\w.-]{1,63})(["']?[ \t]*[:=][ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*)(\S+)[ \t]*\r?$""",
+        told.on_the_next_line,
         is_of_prose=True,
     ),
-    Pattern(  # a block of YAML
+    _by(  # a block of YAML
         "@password",
-        _has("|", ">"),
-        _by(
-            re2.compile(
-                r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?:[ \t]+[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]+)(\S[^\r\n]*(?:\r?\n[ \t]+\S[^\r\n]*)*)"""
-            ),
-            told.key_and_value,
-        ),
+        r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?:[ \t]+[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]+)(\S[^\r\n]*(?:\r?\n[ \t]+\S[^\r\n]*)*)""",
+        told.key_and_value,
         is_of_prose=True,
     ),
-    Pattern(  # - name: DB_PASSWORD, and below it the value
+    _by(  # - name: DB_PASSWORD, and below it the value
         "@password",
-        _has("value:"),
-        _by(
-            re2.compile(r"(\bname:[ \t]*)([A-Za-z_][\w.-]{1,63})([ \t]*\r?\n[ \t]*value:[ \t]*)(\S[^\r\n]*)"),
-            told.key_and_value,
-        ),
+        r"(\bname:[ \t]*)([A-Za-z_][\w.-]{1,63})([ \t]*\r?\n[ \t]*value:[ \t]*)(\S[^\r\n]*)",
+        told.key_and_value,
         is_of_prose=True,
     ),
-    Pattern(  # <key>password</key><string>…</string>
+    _by(  # <key>password</key><string>…</string>
         "@password",
-        _has("</"),
-        _by(
-            re2.compile(r"(<(?:\w+:)?(?:key|name)>\s*)([A-Za-z_][\w.-]{1,63})(\s*</[\w:]+>\s*<\w+>)([^<>]+)"),
-            told.key_and_value,
-        ),
+        r"(<(?:\w+:)?(?:key|name)>\s*)([A-Za-z_][\w.-]{1,63})(\s*</[\w:]+>\s*<\w+>)([^<>]+)",
+        told.key_and_value,
     ),
-    Pattern(  # <string name="auth_token">…</string>
-        "@password",
-        _has("name=", "key="),
-        _by(
-            re2.compile(r"""((?:name|key)=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)"""),
-            told.key_and_value,
-        ),
+    _by(  # <string name="auth_token">…</string>
+        "@password", r"""((?:name|key)=\\*["']?)([A-Za-z_][\w.-]{1,63})(\\*["']?>\s*)([^\s<>]+)""", told.key_and_value
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word("signature"),
-        _by(
-            re2.compile(
-                r"""(?i)()\b([\w-]*signature)(\\*["']?\s*[:=]\s*\\*["']?)((?:\w+=[^\s,;]+,\s*)+\w+=[^\s,;"'\\]+)"""
-            ),
-            told.key_and_value,
-        ),
+        r"""(?i)()\b([\w-]*signature)(\\*["']?\s*[:=]\s*\\*["']?)((?:\w+=[^\s,;]+,\s*)+\w+=[^\s,;"'\\]+)""",
+        told.key_and_value,
         is_of_prose=True,
     ),
-    Pattern(  # what a sign-in comes back with
-        "@password",
-        _has("code="),
-        _by(re2.compile(r"((?:^|[?&\s'\"])code=)([^\s&'\"#]+)(&(?:[^\s&]*&)*state=)"), shapes.within),
+    _by(  # what a sign-in comes back with
+        "@password", r"((?:^|[?&\s'\"])code=)([^\s&'\"#]+)(&(?:[^\s&]*&)*state=)", shapes.within
     ),
-    Pattern(
+    _by("@password", r"(\bstate=[^\s&]*&(?:[^\s&]*&)*code=)([^\s&'\"#]+)()", shapes.within),
+    _by(  # `ssword": "…`: a text that was cut within a key
         "@password",
-        _has("code="),
-        _by(re2.compile(r"(\bstate=[^\s&]*&(?:[^\s&]*&)*code=)([^\s&'\"#]+)()"), shapes.within),
+        r"""^((?:a?s)?(?:s?word|sphrase)|e?cret|o?ken|pi_?key|uthorization)(\\*["']\s*[:=]\s*)(\\*"[^"]*"?|\\*'[^']*'?)""",
+        told.cut_key,
     ),
-    Pattern(  # `ssword": "…`: a text that was cut within a key
+    _by("@password", r"(?s)(row contains )\([^\[].*\)", told.row),
+    _by("@bearer", r"(?i)\b((?:bearer|basic|token)\s+)([A-Za-z0-9+/=._~-]{6,})", shapes.after_word),
+    _by(
         "@password",
-        _always,
-        _by(
-            re2.compile(
-                r"""^((?:a?s)?(?:s?word|sphrase)|e?cret|o?ken|pi_?key|uthorization)(\\*["']\s*[:=]\s*)(\\*"[^"]*"?|\\*'[^']*'?)"""
-            ),
-            told.cut_key,
-        ),
+        r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:digest|aws4-hmac-sha256|hawk|oauth|signature)\s)([^\r\n]+)",
+        told.after_option,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("row contains"),
-        _by(re2.compile(r"(?s)(row contains )\([^\[].*\)"), told.row),
-    ),
-    Pattern(
-        "@bearer",
-        _has_word("bearer", "basic", "token"),
-        _by(re2.compile(r"(?i)\b((?:bearer|basic|token)\s+)([A-Za-z0-9+/=._~-]{6,})"), shapes.after_word),
-    ),
-    Pattern(
-        "@password",
-        _has_word("authorization"),
-        _by(
-            re2.compile(
-                r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:digest|aws4-hmac-sha256|hawk|oauth|signature)\s)([^\r\n]+)"
-            ),
-            told.after_option,
-        ),
-    ),
-    Pattern(
-        "@password",
-        _has_word("authorization"),
-        _by(
-            re2.compile(
-                r"(?i)()\b((?:proxy-)?authorization)([\"']?\s*:\s*)((?:[a-z][\w-]*[ \t]+)?[^\s,;\"'\[\](){}]+)"
-            ),
-            told.header,
-        ),
+        r"(?i)()\b((?:proxy-)?authorization)([\"']?\s*:\s*)((?:[a-z][\w-]*[ \t]+)?[^\s,;\"'\[\](){}]+)",
+        told.header,
         is_of_prose=True,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word("cookie"),
-        _by(
-            re2.compile(
-                r"(?i)()\b((?:set-|simple)?cookie)([\"']?\s*:\s*)([^\s,;\"'\[\](){}]+(?:'[^']*')?(?:;[ \t]*[^\s,;\"'\[\](){}]+)*)"
-            ),
-            told.header,
-        ),
+        r"(?i)()\b((?:set-|simple)?cookie)([\"']?\s*:\s*)([^\s,;\"'\[\](){}]+(?:'[^']*')?(?:;[ \t]*[^\s,;\"'\[\](){}]+)*)",
+        told.header,
         is_of_prose=True,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has_word("password", "passwd", "passphrase", "identified"),
-        _by(
-            re2.compile(
-                r"(?i)()\b(password|passwd|passphrase|identified)(\s+(?:(?:by|like|for\s+\S+\s*=)\s*)?)(\"[^\"]+(?:\"|$)|'[^']+(?:'|$))"
-            ),
-            told.quoted_after,
-        ),
+        r"(?i)()\b(password|passwd|passphrase|identified)(\s+(?:(?:by|like|for\s+\S+\s*=)\s*)?)(\"[^\"]+(?:\"|$)|'[^']+(?:'|$))",
+        told.quoted_after,
     ),
-    Pattern(
+    _by("@password", r"(?i)()\b(pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b", told.key_and_value),
+    _by("@password", r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)", told.key_and_value),
+    _by(
         "@password",
-        _has_word("pin", "cvv", "cvc", "otp"),
-        _by(re2.compile(r"(?i)()\b(pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b"), told.key_and_value),
+        r"""(name=\\*["']?)([A-Za-z_][\w.\[\]-]{1,63})(\\*["']?(?:\s+value=|\s*(?:\r?\n|\\r\\n)(?:[A-Za-z-]+:[^\r\n]*\r?\n)*(?:\r?\n|\\r\\n)))("[^"]*"?|'[^']*'?|[^\s<>]+)""",
+        told.key_and_value,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("</"),
-        _by(re2.compile(r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)"), told.key_and_value),
-    ),
-    Pattern(
-        "@password",
-        _has("name="),
-        _by(
-            re2.compile(
-                r"""(name=\\*["']?)([A-Za-z_][\w.\[\]-]{1,63})(\\*["']?(?:\s+value=|\s*(?:\r?\n|\\r\\n)(?:[A-Za-z-]+:[^\r\n]*\r?\n)*(?:\r?\n|\\r\\n)))("[^"]*"?|'[^']*'?|[^\s<>]+)"""
-            ),
-            told.key_and_value,
-        ),
-    ),
-    Pattern(
-        "@password",
-        _has("-u", "--user", "--proxy-user"),
-        _by(
-            re2.compile(
-                r"((?:^|[\s\"'])(?:-u|--user|--proxy-user)(?:[ =]+|[\"']?,?\s+)[\"']?)([^\s:\"']*[^\s:0-9\"'][^\s:\"']*:[^\s\"']+)"
-            ),
-            told.user_and_password,
-        ),
+        r"((?:^|[\s\"'])(?:-u|--user|--proxy-user)(?:[ =]+|[\"']?,?\s+)[\"']?)([^\s:\"']*[^\s:0-9\"'][^\s:\"']*:[^\s\"']+)",
+        told.user_and_password,
         is_of_commands=True,
     ),
-    Pattern(  # mysql -phunter2
+    _by(  # mysql -phunter2
         "@password",
-        _has_word("mysql", "mariadb", "7z"),
-        _by(
-            re2.compile(
-                r"""(?i)(\b(?:(?:mysql|mariadb)[\w.-]*|7z[ar]?)['",]*\s(?:[^\n|;]*[\s"'])?-p)([^\s'",][^\s'",]*)"""
-            ),
-            told.after_option,
-        ),
+        r"""(?i)(\b(?:(?:mysql|mariadb)[\w.-]*|7z[ar]?)['",]*\s(?:[^\n|;]*[\s"'])?-p)([^\s'",][^\s'",]*)""",
+        told.after_option,
         is_of_prose=True,
         is_of_commands=True,
     ),
-    Pattern(  # sshpass -p hunter2, redis-cli -a hunter2
+    _by(  # sshpass -p hunter2, redis-cli -a hunter2
         "@password",
-        _has("-p", "-P", "-a", "-w", "-k"),
-        _by(
-            re2.compile(
-                r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
-                r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a|openssl\b[^\n|;]*?[\s"']-(?:k|pass(?:in|out)?["',]*[ =]*["']?pass:)"""
-                r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =\f]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)"""
-            ),
-            told.after_option,
-        ),
+        r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
+        r"""|(?:sqlcmd|bcp|isql|osql|zip|unzip|mosquitto_\w+|smbclient)\b[^\n|;]*?[\s"']-P|redis-cli\b[^\n|;]*?[\s"']-a|openssl\b[^\n|;]*?[\s"']-(?:k|pass(?:in|out)?["',]*[ =]*["']?pass:)"""
+        r"""|ldap\w+\b[^\n|;]*?[\s"']-w)["',]*[ =\f]*)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)""",
+        told.after_option,
         is_of_prose=True,
         is_of_commands=True,
     ),
-    Pattern(  # jdbc:oracle:thin:user/hunter2@host, sqlplus user/hunter2@host
-        "@urlauth",
-        lambda text: "@" in text and "/" in text,
-        _by(
-            re2.compile(r"(?i)((?:jdbc:oracle:\w+:|\bsqlplus\s+(?:-\S+\s+)*)[^\s/@]+/)([^\s@]+)(?:@)"),
-            shapes.before_host,
-        ),
+    _by(  # jdbc:oracle:thin:user/hunter2@host, sqlplus user/hunter2@host
+        "@urlauth", r"(?i)((?:jdbc:oracle:\w+:|\bsqlplus\s+(?:-\S+\s+)*)[^\s/@]+/)([^\s@]+)(?:@)", shapes.before_host
     ),
-    Pattern(
+    _by("@password", r"(?i)(\blogin\s+\S+\s+password\s+)(\S+)", told.after_option),
+    _by("@password", r"(?i)((?:^|;)\s*(?:pwd|password)\s*=\s*)\{([^{}]*)\}", told.in_braces),
+    _by(
         "@password",
-        _has_word("password"),
-        _by(re2.compile(r"(?i)(\blogin\s+\S+\s+password\s+)(\S+)"), told.after_option),
-    ),
-    Pattern(
-        "@password",
-        _has("={"),
-        _by(re2.compile(r"(?i)((?:^|;)\s*(?:pwd|password)\s*=\s*)\{([^{}]*)\}"), told.in_braces),
-    ),
-    Pattern(
-        "@password",
-        _has_word("name", "key", "field", "header", "loc", "property", "variable"),
-        _by(
-            re2.compile(
-                r"""(?is)((?:name|key|field|header|loc|property|variable|param)\\*["']?\s*[:= ]\s*[(\[]?(?:\\*["'][\w.-]+\\*["'],\s*){0,4}\\*["'])([A-Za-z_][\w. -]{1,63}?)"""
-                r"""(\\*["'][)\]]?[\s,]*\{?[^<>{}]{0,200}?\b(?:value|content|input|default|val)\\*["']?\s*[:=]\s*)(\\*"(?:[^"\\]|\\[^"])*(?:\\*"|$)|\\*'(?:[^'\\]|\\[^'])*(?:\\*'|$)|[^\s,"'{}\[\]<>]+)"""
-            ),
-            told.value_of_name,
-        ),
+        r"""(?is)((?:name|key|field|header|loc|property|variable|param)\\*["']?\s*[:= ]\s*[(\[]?(?:\\*["'][\w.-]+\\*["'],\s*){0,4}\\*["'])([A-Za-z_][\w. -]{1,63}?)"""
+        r"""(\\*["'][)\]]?[\s,]*\{?[^<>{}]{0,200}?\b(?:value|content|input|default|val)\\*["']?\s*[:=]\s*)(\\*"(?:[^"\\]|\\[^"])*(?:\\*"|$)|\\*'(?:[^'\\]|\\[^'])*(?:\\*'|$)|[^\s,"'{}\[\]<>]+)""",
+        told.value_of_name,
         is_of_prose=True,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("input_value="),
-        _by(
-            re2.compile(
-                r"""(?:()(?:^|\n)(?:[\w.]*\.)?([A-Za-z_]\w*)(\r?\n[^\n]*\binput_value=)('(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?|[^\s,\]]+))"""
-            ),
-            told.pydantic_input,
-        ),
+        r"""(?:()(?:^|\n)(?:[\w.]*\.)?([A-Za-z_]\w*)(\r?\n[^\n]*\binput_value=)('(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?|[^\s,\]]+))""",
+        told.pydantic_input,
     ),
-    Pattern(
+    _by(
         "@password",
-        _has("Duplicate entry", "value="),
-        _by(
-            re2.compile(
-                r"""((?:Duplicate entry |<input[^<>]*\bvalue=))("[^"]*"|'[^']*')((?: for key |[^<>]*?\bname=)["'](?:[\w-]+\.)?)([A-Za-z_][\w.-]{1,63})"""
-            ),
-            told.value_before_name,
-        ),
+        r"""((?:Duplicate entry |<input[^<>]*\bvalue=))("[^"]*"|'[^']*')((?: for key |[^<>]*?\bname=)["'](?:[\w-]+\.)?)([A-Za-z_][\w.-]{1,63})""",
+        told.value_before_name,
     ),
-    Pattern(
+    _by("@password", r"""()("[^"]+"|'[^']+')(\s*[!=]==?\s*)([A-Za-z_][\w.]{1,63})""", told.compared, is_of_prose=True),
+    _by("@password", r"(?s)(Private-Lines: [0-9]+\r?\n)(.*?)(?:Private-MAC|$)", told.after_option),
+    _by(
         "@password",
-        _has("== ", "!= "),
-        _by(re2.compile(r"""()("[^"]+"|'[^']+')(\s*[!=]==?\s*)([A-Za-z_][\w.]{1,63})"""), told.compared),
-        is_of_prose=True,
+        r"""(?i)()(contrase\x{F1}a|jelsz\x{F3}|has\x{142}o|l\x{F6}senord|\x{15F}ifre|пароль|密码|密碼|口令|パスワード|비밀번호)(\\*["']?\s*(?:[:=]|=>)\s*)("[^"]*"?|'[^']*'?|[^\s,;&]+)""",
+        told.key_and_value,
     ),
-    Pattern(
+    _by("@password", r"(?s)(\[SQL: )(.*?)(\]\s*\[parameters: )[(\[][^{].*?[)\]]\]", told.parameters),
+    _by(
         "@password",
-        _has("Private-Lines"),
-        _by(re2.compile(r"(?s)(Private-Lines: [0-9]+\r?\n)(.*?)(?:Private-MAC|$)"), told.after_option),
+        r"(?i)()\b(password|passwd|pwd|pass[ -]?phrase|pin|(?:one[- ]time|login|access|verification|security)[- ]code)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)",
+        told.key_and_value,
     ),
-    Pattern(
+    _by(
         "@password",
-        lambda text: not text.isascii(),
-        _by(
-            re2.compile(
-                r"""(?i)()(contrase\x{F1}a|jelsz\x{F3}|has\x{142}o|l\x{F6}senord|\x{15F}ifre|пароль|密码|密碼|口令|パスワード|비밀번호)(\\*["']?\s*(?:[:=]|=>)\s*)("[^"]*"?|'[^']*'?|[^\s,;&]+)"""
-            ),
-            told.key_and_value,
-        ),
+        r"""([\[(]\s*b?["'])([A-Za-z_][A-Za-z0-9_.-]{1,63})(["']\s*,\s*)"""
+        r"""(b?"(?:[^"\\]|\\.)*(?:"|\\?$)|b?'(?:[^'\\]|\\.)*(?:'|\\?$))(\s*[\])]|$)""",
+        told.pair,
     ),
-    Pattern("@password", _has("[parameters: ("), _by(_STATEMENT, told.parameters)),
-    Pattern("@password", _has("[parameters: [("), _by(_STATEMENT, told.parameters)),
-    Pattern(
-        "@password",
-        _has_word(" is", " was"),
-        _by(
-            re2.compile(
-                r"(?i)()\b(password|passwd|pwd|pass[ -]?phrase|pin|(?:one[- ]time|login|access|verification|security)[- ]code)(\s+(?:is|was):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
-            ),
-            told.key_and_value,
-        ),
-    ),
-    Pattern(
-        "@password",
-        lambda text: "," in text and ("[" in text or "(" in text),
-        _by(
-            re2.compile(
-                r"""([\[(]\s*b?["'])([A-Za-z_][A-Za-z0-9_.-]{1,63})(["']\s*,\s*)"""
-                r"""(b?"(?:[^"\\]|\\.)*(?:"|\\?$)|b?'(?:[^'\\]|\\.)*(?:'|\\?$))(\s*[\])]|$)"""
-            ),
-            told.pair,
-        ),
-    ),
-    Pattern("@password", _has("=", ":", "%3", "->"), values, is_of_values=True),
-    Pattern(
-        "@creditcard",
-        _has_digits(13),
-        _by(re2.compile(r"(^|[^0-9A-Za-z.-])(\d(?:[ +-]?\d){12,}|(?:\d{4}\.){3}\d{4})([^0-9A-Za-z-]|$)"), shapes.card),
-    ),
-    Pattern(
-        "@usssn",
-        lambda text: "-" in text and _has_digits(9)(text),
-        _by(re2.compile(r"(^|[^0-9A-Za-z-])(\d{3})-(\d{2})-(\d{4})([^0-9A-Za-z-]|$)"), shapes.ssn),
-    ),
-    Pattern(
-        "@usssn",
-        _has_word("ssn"),
-        _by(re2.compile(r"(?i)(\bssn\W{0,3}(?:is\s+)?)(\d{3})[ -]?(\d{2})[ -]?(\d{4})([^0-9]|$)"), shapes.ssn),
-    ),
-    Pattern(
-        "@email",
-        _has("@"),
-        _by(re2.compile(rf"[{_LETTERS}0-9._%+-]+(?:@[{_LETTERS}0-9-]+(?:\.[{_LETTERS}0-9-]+)+)+"), shapes.email),
-    ),
-    Pattern(
-        "@ip",
-        lambda text: text.count(".") >= 3,
-        _by(re2.compile(r"(^|[^0-9A-Za-z./_-]|//)((?:\d{1,3}\.){3}\d{1,3})\b"), shapes.ip),
-        is_of_ips=True,
-    ),
-    Pattern(
-        "@ip",
-        lambda text: text.count(":") >= 3,
-        _by(re2.compile(r"(^|[^0-9A-Za-z:.]|\[)([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7})"), shapes.ip),
-        is_of_ips=True,
-    ),
+    Pattern("@password", TELLING_KEY, values, is_of_values=True),
+    _by("@creditcard", r"(^|[^0-9A-Za-z.-])(\d(?:[ +-]?\d){12,}|(?:\d{4}\.){3}\d{4})([^0-9A-Za-z-]|$)", shapes.card),
+    _by("@usssn", r"(^|[^0-9A-Za-z-])(\d{3})-(\d{2})-(\d{4})([^0-9A-Za-z-]|$)", shapes.ssn),
+    _by("@usssn", r"(?i)(\bssn\W{0,3}(?:is\s+)?)(\d{3})[ -]?(\d{2})[ -]?(\d{4})([^0-9]|$)", shapes.ssn),
+    _by("@email", rf"[{_LETTERS}0-9._%+-]+(?:@[{_LETTERS}0-9-]+(?:\.[{_LETTERS}0-9-]+)+)+", shapes.email),
+    _by("@ip", r"(^|[^0-9A-Za-z./_-]|//)((?:\d{1,3}\.){3}\d{1,3})\b", shapes.ip, is_of_ips=True),
+    _by("@ip", r"(^|[^0-9A-Za-z:.]|\[)([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7})", shapes.ip, is_of_ips=True),
 ]
 
-_OF_COMMANDS: Final = [finder for finder in FINDERS if finder.is_of_commands]
+_SIGNS_AT_ONCE: Final = 20
+"""Signs looked for in one pass. With more of them a hostile text costs more, with fewer every other one does."""
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False
+_ALWAYS: Final = ""
+"""A sign in each text."""
+
+
+def _passes() -> Iterator[tuple[range, Any]]:
+    """Numbers of finders, and the set that looks for their signs and, last, for one that is always there."""
+    for first in range(0, len(FINDERS), _SIGNS_AT_ONCE):
+        finders = FINDERS[first : first + _SIGNS_AT_ONCE]
+        signs = re2.Set.SearchSet(_OPTIONS)
+        for finder in finders:
+            signs.Add(finder.sign)
+        signs.Add(_ALWAYS)
+        signs.Compile()
+        yield range(first, first + len(finders)), signs
+
+
+_PASSES: Final = list(_passes())
+
+
+def signed(text: str) -> set[int]:
+    """
+    The numbers of those of `FINDERS` whose sign stands in a text: a few passes over it instead of one for each.
+
+    Where re2 gives up, for its memory is bounded, no sign comes back, not even the one that is always there: then all of
+    the pass are to be looked for.
+    """
+    found: set[int] = set()
+    for numbers, signs in _PASSES:
+        seen = signs.Match(text)
+        found.update([numbers[at] for at in seen if at < len(numbers)] if seen else numbers)
+    return found
 
 
 def in_command(line: str, rules: Rules) -> str:
     """A command line without the secrets that its tool's options tell."""
-    for finder in _OF_COMMANDS:
-        if finder.may_find(line):
-            line = finder.find(line, rules)
+    for number in sorted(signed(line)):
+        if FINDERS[number].is_of_commands:
+            line = FINDERS[number].find(line, rules)
     return line

@@ -19,10 +19,11 @@ _BEHIND_KEY: Final = r"""\\*["']?(?:\[[0-9]*\])?\]?[ \t]*(?:=>|->|!=|[:=]=?=?|%3
 """From a key to its value; PHP tells a text's length between."""
 _ANY_KEY: Final = re2.compile(rf"([A-Za-z_][A-Za-z0-9_.-]{{1,63}}){_BEHIND_KEY}")
 _FIRST_WORDS: Final = "|".join(sorted({first for first, _ in PHRASES}))
-_TELLING_KEY: Final = re2.compile(
+TELLING_KEY: Final = (
     rf"(?i)(?:((?:{'|'.join(TELLING_STEMS)})[a-z0-9_.-]*)|\b(?:{_FIRST_WORDS})[ -]([a-z0-9_.-]+)){_BEHIND_KEY}"
 )
 """From within a key that may tell of a secret or an identity to its value: what stands under others needs no look."""
+_TELLING_KEY: Final = re2.compile(TELLING_KEY)
 _QUOTE_OF_KEY: Final = re.compile(r"""(\\*["'])\s*:""")
 _MAX_KEY: Final = 63
 _KEY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "_.-")
