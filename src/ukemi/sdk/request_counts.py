@@ -11,7 +11,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from ukemi.protocol.vocabulary import (
@@ -30,6 +29,8 @@ BUSY_S: Final = 1.0
 """Pause between two reports while requests come."""
 IDLE_S: Final = 2.0
 """Pause while none come. A silent process holds up the judgement of the others' failures, so it is not long."""
+LAST_S: Final = 1.0
+"""So long the end of the process may wait for the last tellings."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Route = tuple[str, str, int]
@@ -137,7 +138,8 @@ class Reporter:
         """
         Args:
             send: takes the function that writes the report, and calls it when the report really leaves: `Turn.send`.
-            beside: sends what else is counted; called once a second and at the end. Takes `at_once`, as `send` does.
+            beside: sends what else is counted; called once a second and at the end. Takes `at_once` and `last_s`, as
+                `send` does.
         """
         self._counter, self._send, self._beside = counter, send, beside
         self._stop = threading.Event()
@@ -152,15 +154,20 @@ class Reporter:
         if self._thread_pid != os.getpid():
             self._start()
 
-    def end(self) -> None:
-        """Report for the last time, and say that silence means nothing from now on. Only if anything was ever reported."""
-        self.tell_beside(at_once=True)
+    def end(self, within_s: float = LAST_S) -> None:
+        """
+        Report for the last time, and say that silence means nothing from now on. Only if anything was ever reported.
+
+        Args:
+            within_s: about so long it may take, behind a server that answers late.
+        """
+        self.tell_beside(last_s=within_s / 2)
         with self._lock:
             if self._is_ended or self._thread_pid != os.getpid():
                 return
             self._is_ended = True
         self._stop.set()
-        self._report(ended=True)
+        self._report(last_s=within_s / 2)
 
     def _start(self) -> None:
         with self._lock:
@@ -180,16 +187,17 @@ class Reporter:
                 self._report()
                 self.tell_beside()
 
-    def tell_beside(self, *, at_once: bool = False) -> None:
+    def tell_beside(self, *, at_once: bool = False, last_s: float | None = None) -> None:
         """Send what else is counted, now."""
         try:
-            self._beside(at_once=at_once)
+            self._beside(at_once=at_once, last_s=last_s)
         except Exception:  # the thread must live
             report_internal("repeats_not_sent")
 
-    def _report(self, *, ended: bool = False) -> None:
+    def _report(self, *, last_s: float | None = None) -> None:
         try:
-            self._send(partial(self._counter.report, ended=ended), at_once=ended)
+            # One that waits is overtaken by the last, and must not take its good-bye back.
+            self._send(lambda: self._counter.report(ended=self._is_ended), last_s=last_s)
         except Exception:  # the thread must live: the next report holds all that this one did
             report_internal("request_counts_not_sent")
 

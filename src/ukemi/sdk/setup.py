@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Final
@@ -171,11 +172,12 @@ def flush(timeout_s: float = FLUSH_S, *, ended: bool = False) -> None:
     Args:
         ended: say good-bye, too: from now on this process's silence means nothing.
     """
+    until_s = time.monotonic() + timeout_s
     counter = runtime.current().counter
     if counter:
-        counter.end() if ended else counter.tell_beside(at_once=True)
+        counter.end(timeout_s / 2) if ended else counter.tell_beside(at_once=True)
     try:
-        sentry_sdk.flush(timeout=timeout_s)
+        sentry_sdk.flush(timeout=max(0.0, until_s - time.monotonic()))
     except Exception:  # the border to the host app
         report_internal("flush_failed")
     if ended and runtime.current().is_on:

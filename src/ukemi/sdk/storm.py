@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ukemi.protocol.vocabulary import REPEATS_ITEM, REPEATS_VERSION
 from ukemi.sdk.locks import ForkSafeLock
-from ukemi.sdk.transport import Turn, record_lost_errors
+from ukemi.sdk.transport import Turn, record_lost_errors, waiting_events
 
 PER_MINUTE: Final = 5
 MINUTE_S: Final = 60.0
@@ -137,7 +137,7 @@ class StormGuard:
             entries = []
             for one, total in ((one, total) for one, total in untold if not one.is_lost):
                 entries.append({"event_id": one.event_id, "count": total, "told": min(one.told, total)})
-                one.told = total
+                one.told = max(one.told, total)  # the last telling overtakes those that wait
                 if one.count == total:
                     self._untold.pop(one.event_id, None)
             return entries
@@ -193,9 +193,14 @@ def make_teller(guard: StormGuard) -> Callable[..., None]:
     def write(untold: Untold) -> dict[str, Any]:
         return {"version": REPEATS_VERSION, "repeats": guard.tell(untold)}
 
-    def tell(*, at_once: bool = False) -> None:
+    def tell(*, at_once: bool = False, last_s: float | None = None) -> None:
+        if last_s:
+            # Not of events that wait themselves: it would arrive before them, and nobody would know what it is about.
+            waiting = waiting_events()
+            if untold := [(one, total) for one, total in guard.untold() if one.event_id not in waiting]:
+                turn.send(partial(write, untold), partial(guard.not_told, untold), last_s=last_s)
         if untold := guard.untold():
-            turn.send(partial(write, untold), partial(guard.not_told, untold), at_once=at_once)
+            turn.send(partial(write, untold), partial(guard.not_told, untold), at_once=at_once or bool(last_s))
         if given_up := guard.given_up():
             record_lost_errors("queue_overflow", given_up)
 

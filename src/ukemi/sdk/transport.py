@@ -7,6 +7,8 @@ them with its memory. Here they wait as the JSON that will be sent, a tenth of t
 
 import json
 import os
+import ssl
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from urllib3 import PoolManager
 
 from ukemi.sdk import runtime
 from ukemi.sdk.line import Line
+from ukemi.sdk.locks import ForkSafeLock
 from ukemi.sdk.runtime import report_internal
 from ukemi.sdk.scrubbing import scrubbed_headers, scrubbed_item, take_duplicate
 
@@ -41,6 +44,7 @@ def behind_door(asked: Any) -> type[Transport]:
         def __init__(self, options: dict[str, Any]) -> None:
             super().__init__(options)
             self._waiting: weakref.WeakSet[_Written] = weakref.WeakSet()
+            self._waiting_lock = ForkSafeLock()
             self._sending: Envelope | None = None
 
         def capture_envelope(self, envelope: Envelope) -> None:
@@ -79,15 +83,25 @@ def behind_door(asked: Any) -> type[Transport]:
                 return super()._send_envelope(envelope)
             finally:
                 self._sending = None
-                self._waiting.difference_update(envelope.items)
+                with self._waiting_lock:
+                    self._waiting.difference_update(envelope.items)
+
+        def waiting_events(self) -> set[str | None]:
+            """Ids of the error events that nobody began to send yet."""
+            sending = self._sending
+            begun = sending.items if sending else []
+            with self._waiting_lock:
+                return {one.event_id for one in self._waiting if one not in begun}
 
         def _has_room(self, written: "_Written") -> bool:
             """Whether what waits stays within bounds, and then it waits. Transports of the app's own have no such queue."""
-            if issubclass(transport, HttpTransport):
-                if written.size + sum(one.size for one in self._waiting) > MAX_WAITING_BYTES:
-                    return False
-                self._waiting.add(written)
-            return True
+            if not issubclass(transport, HttpTransport):
+                return True
+            with self._waiting_lock:
+                has_room = written.size + sum(one.size for one in self._waiting) <= MAX_WAITING_BYTES
+                if has_room:
+                    self._waiting.add(written)
+            return has_room
 
     return BehindDoor
 
@@ -101,10 +115,16 @@ class LateItem(Item):
             lost: called when it did not arrive.
         """
         super().__init__(PayloadRef(json={}), type=item_type)
-        self._write, self.lost = write, lost
+        self._write, self._lost = write, lost
+        self.is_lost = False
 
     def get_bytes(self) -> bytes:
         return json.dumps(self._write()).encode()
+
+    def lost(self) -> None:
+        """Note that it did not arrive."""
+        self.is_lost = True
+        self._lost()
 
 
 class Turn:
@@ -115,7 +135,14 @@ class Turn:
         self._waiting_since_s: float | None = None
         self._pid = os.getpid()
 
-    def send(self, write: Callable[[], Any], lost: Callable[[], None] = lambda: None, *, at_once: bool = False) -> None:
+    def send(
+        self,
+        write: Callable[[], Any],
+        lost: Callable[[], None] = lambda: None,
+        *,
+        at_once: bool = False,
+        last_s: float | None = None,
+    ) -> None:
         """
         Send an item, unless one waits already.
 
@@ -123,11 +150,16 @@ class Turn:
             write: makes the payload at the moment it is sent.
             lost: called when the item did not arrive.
             at_once: also beside one that waits.
+            last_s: the process ends: also past all that waits. The call takes at most so long.
         """
         now_s = time.monotonic()
         if self._pid != os.getpid():  # what waits in the parent of a fork is not sent here
             self._pid, self._waiting_since_s = os.getpid(), None
-        if self._waiting_since_s is not None and now_s - self._waiting_since_s < FORGOTTEN_S and not at_once:
+        if (
+            self._waiting_since_s is not None
+            and now_s - self._waiting_since_s < FORGOTTEN_S
+            and not (at_once or last_s)
+        ):
             return
         transport: Transport | None = sentry_sdk.get_client().transport
         if transport is None:
@@ -142,7 +174,9 @@ class Turn:
             self._waiting_since_s = None
             lost()
 
-        transport.capture_envelope(Envelope(items=[LateItem(self._type, write_now, take_back)]))
+        item = LateItem(self._type, write_now, take_back)
+        if not (last_s and isinstance(transport, UkemiTransport) and transport.send_past(item, last_s)):
+            transport.capture_envelope(Envelope(items=[item]))
 
 
 def record_lost_errors(reason: str, count: int) -> None:
@@ -196,6 +230,12 @@ def _note_lost(item: Item) -> None:
         storm.lost(item.event_id)
 
 
+def waiting_events() -> set[str | None]:
+    """Ids of the error events that wait to be sent."""
+    transport = sentry_sdk.get_client().transport
+    return transport.waiting_events() if isinstance(transport, UkemiTransport) else set()
+
+
 def _class_of(asked: Any) -> type[Transport]:
     """A class for a transport, or a function, that the app made itself."""
 
@@ -228,7 +268,7 @@ class UkemiTransport(behind_door(HttpTransport)):  # type: ignore[misc]
     """The transport unless the app brings its own."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._line = Line()
+        self._line = Line(self._make_context)
         # Of sentry-sdk's own: options of sockets, and what goes through a proxy.
         self._is_direct = not options.get("socket_options") and not options.get("keep_alive")
         super().__init__(options)
@@ -239,6 +279,43 @@ class UkemiTransport(behind_door(HttpTransport)):  # type: ignore[misc]
             if answer is not None:
                 return answer
         return super()._request(method, endpoint_type, body, headers)
+
+    def send_past(self, item: LateItem, within_s: float) -> bool:
+        """
+        Send an item past all that waits, over a connection of its own. Whether it arrived.
+
+        Args:
+            within_s: so long the answer is waited for. Behind a slow server the item may arrive although none came.
+        """
+        beside = UkemiTransport(self.options)
+        beside._disabled_until = self._disabled_until
+        answered: list[bool] = []
+
+        def send() -> None:
+            try:
+                beside._send_envelope(Envelope(items=[item]))
+                answered.append(not item.is_lost)
+            except Exception:  # whatever a network can do; then it goes the way of all others
+                item.is_lost = True
+            finally:
+                beside.kill()
+
+        thread = threading.Thread(target=send, name="ukemi-last", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # none starts any more while the interpreter ends
+            return False
+        thread.join(within_s)
+        return any(answered)
+
+    def _make_context(self) -> ssl.SSLContext:
+        """Trusts whom sentry-sdk would trust, by its options and the environment."""
+        chosen = self._pool.connection_pool_kw
+        context = ssl.create_default_context(cafile=chosen.get("ca_certs"))
+        context.set_alpn_protocols(["http/1.1"])
+        if chosen.get("cert_file"):
+            context.load_cert_chain(chosen["cert_file"], chosen.get("key_file"))
+        return context
 
     def kill(self) -> None:
         super().kill()

@@ -1,6 +1,7 @@
 """The door: what waits for a slow server is bounded, what does not arrive is known, and every kind of transport stands behind it."""
 
 import json
+import sys
 import threading
 
 import pytest
@@ -56,6 +57,35 @@ def test_room_is_given_back_when_something_was_sent(hanging):
     sentry_sdk.get_client().flush(10)
     hanging.sent.clear()
     assert waiting_bytes() == 0
+
+
+class Forgetting(HttpTransport):
+    def _send_envelope(self, envelope):
+        pass
+
+
+def test_threads_that_send_at_once_are_none_the_wiser(init):
+    """What waits is counted while the worker takes from it; an exception of that would be the app's."""
+    init(transport=Forgetting, transport_queue_size=10_000)
+    door, failed, before_s = sentry_sdk.get_client().transport, [], sys.getswitchinterval()
+
+    def work():
+        for _ in range(300):
+            try:
+                door.capture_envelope(Envelope(items=[Item(PayloadRef(json={"message": "x"}), type="event")]))
+            except RuntimeError as error:
+                failed.append(error)
+
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before_s)
+    assert failed == []
 
 
 def test_what_waits_is_json_and_no_tree_of_objects(hanging):
