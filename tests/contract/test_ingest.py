@@ -5,6 +5,8 @@ import base64
 import gzip
 import json
 import secrets
+import threading
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -464,6 +466,55 @@ def test_known_keys_go_on_working_while_the_database_is_away() -> None:
         asyncio.run(keys.lookup("b" * 32))
     source.is_away = False
     assert asyncio.run(keys.lookup("b" * 32)) is None
+
+
+def test_a_key_is_looked_up_once_however_many_requests_bring_it() -> None:
+    """Else all that come while a key's time is over ask at once, each in a thread of its own."""
+    asked = []
+
+    class Source:
+        def lookup(self, public_key: str) -> Key | None:
+            asked.append(public_key)
+            time.sleep(0.05)
+            return Key(len(asked), public_key, "server", is_enabled=True)
+
+    async def look_up_many(keys: CachedKeys) -> set[int]:
+        first = asyncio.create_task(keys.lookup("a" * 32))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(keys.lookup("a" * 32)) for _ in range(50)]
+        await asyncio.sleep(0)
+        first.cancel()  # the client went away; the others still want to know
+        return {key.project_id for key in await asyncio.gather(*others) if key}
+
+    assert asyncio.run(look_up_many(CachedKeys(Source()))) == {1}
+    assert len(asked) == 1
+
+
+def test_a_key_in_use_is_looked_up_again_before_anybody_has_to_wait() -> None:
+    asked: list[str] = []
+    now_s = [0.0]
+    may_answer = threading.Event()
+    may_answer.set()
+
+    class Source:
+        def lookup(self, public_key: str) -> Key | None:
+            asked.append(public_key)
+            assert may_answer.wait(10)
+            return Key(len(asked), public_key, "server", is_enabled=True)
+
+    async def use() -> list[int | None]:
+        keys = CachedKeys(Source(), ttl_s=2.0, now_s=lambda: now_s[0])
+        seen = [await keys.lookup("a" * 32)]
+        may_answer.clear()
+        now_s[0] = 1.5
+        seen.append(await asyncio.wait_for(keys.lookup("a" * 32), 5))
+        may_answer.set()
+        now_s[0] = 2.0
+        seen.append(await keys.lookup("a" * 32))
+        return [key and key.project_id for key in seen]
+
+    assert asyncio.run(use()) == [1, 1, 2]
+    assert len(asked) == 2
 
 
 def test_a_key_that_cannot_be_looked_up_is_a_503(
