@@ -23,6 +23,7 @@ CONNECTIONS = 64
 ROUNDS = 3
 WARM_UP = 64
 STANDSTILL_S = 5.0
+REST_S = 5.0
 
 
 class Measured(NamedTuple):
@@ -37,7 +38,9 @@ class Measured(NamedTuple):
     cpu_ms: float
     """Per event, all processes of the server."""
     disk_kb: float
-    """Per event, the whole data folder at the end."""
+    """Per event, the whole data folder at the moment when the last event is stored, logs and free pages included …"""
+    rest_kb: float
+    """… and REST_S later, which is what stays on a disk."""
     idle_mb: float
     loaded_mb: float
     """PSS of all processes: at rest before the load, and the highest during it."""
@@ -59,9 +62,11 @@ def measure(server: servers.Server, bodies: list[bytes]) -> Measured:
         sent = asyncio.run(send(url, load, CONNECTIONS))
         loaded_bytes = _pss(server)
         stored, stored_at_s = _wait_for(server, len(bodies) - sent.refused)
+        disk = servers.disk_bytes(folder) - disk_before
         cpu_s = _cpu_s(server) - cpu_before_s
         loaded_bytes = max(loaded_bytes, _pss(server))
-        disk = servers.disk_bytes(folder) - disk_before
+        time.sleep(REST_S)
+        at_rest = servers.disk_bytes(folder) - disk_before
         server.stop()
     kept = stored - before
     quantiles = statistics.quantiles(sent.delays_ms, n=100)
@@ -73,6 +78,7 @@ def measure(server: servers.Server, bodies: list[bytes]) -> Measured:
         kept=kept / len(load),
         cpu_ms=cpu_s / kept * 1000,
         disk_kb=disk / kept / 1024,
+        rest_kb=at_rest / kept / 1024,
         idle_mb=idle_bytes / 1e6,
         loaded_mb=loaded_bytes / 1e6,
         started_s=server.started_s,
@@ -205,6 +211,7 @@ def _print(results: dict[str, list[Measured]], floor: float) -> None:
         "kept": "  share of those sent",
         "cpu_ms": "CPU per event, ms",
         "disk_kb": "disk per event, KB",
+        "rest_kb": f"  after {REST_S:.0f} s at rest",
         "idle_mb": "memory idle (PSS), MB",
         "loaded_mb": "memory loaded (PSS), MB",
         "started_s": "seconds to start",
@@ -221,7 +228,7 @@ def _print(results: dict[str, list[Measured]], floor: float) -> None:
         print(
             f"ukemi against {name}: acknowledged {ours.acknowledged_per_s / peer.acknowledged_per_s:.1f}x, "
             f"stored {ours.stored_per_s / peer.stored_per_s:.1f}x, CPU 1/{peer.cpu_ms / ours.cpu_ms:.1f}, "
-            f"disk 1/{peer.disk_kb / ours.disk_kb:.1f}",
+            f"disk 1/{peer.disk_kb / ours.disk_kb:.1f}, at rest 1/{peer.rest_kb / ours.rest_kb:.1f}",
             flush=True,
         )
 

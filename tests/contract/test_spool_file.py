@@ -84,6 +84,43 @@ def test_what_a_backlog_took_of_the_disk_is_given_back(
     reader.close()
 
 
+def test_the_file_shrinks_while_a_backlog_is_digested(
+    spool_writer: SpoolWriter, spool_path: Path, spool_item: Callable[..., SpoolItem]
+) -> None:
+    """Else a backlog takes its disk until the last of it is gone, which under load may be hours."""
+    reader = SpoolReader(spool_path)
+    items = [spool_item("event", {"message": secrets.token_hex(50_000)}) for _ in range(400)]
+    for begin_at in range(0, 400, 20):
+        asyncio.run(spool_writer.append(items[begin_at : begin_at + 20]))
+    full = disk_bytes(spool_path)
+
+    for upto in range(20, 380, 20):
+        reader.trim(Lane.EVENTS, upto)
+
+    assert spool_path.stat().st_size < full / 4
+    left = reader.read(Lane.EVENTS, 0, 400, 1 << 30)
+    assert [item.payload for item in left] == [item.payload for item in items[360:]]
+    assert reader._connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    reader.close()
+
+
+def test_the_log_stays_short_while_items_come_and_go(
+    spool_writer: SpoolWriter, spool_path: Path, spool_item: Callable[..., SpoolItem]
+) -> None:
+    """Payloads stand in it as they came, and its bytes count on the disk, too."""
+    reader = SpoolReader(spool_path)
+    log = spool_path.with_name("spool.db-wal")
+    asyncio.run(spool_writer.append([spool_item("event", {"message": secrets.token_hex(50_000)}) for _ in range(200)]))
+    assert log.stat().st_size > 8 << 20
+
+    for upto in range(20, 120, 20):  # never all of them
+        reader.trim(Lane.EVENTS, upto)
+        asyncio.run(spool_writer.append([spool_item("event", {"message": "next"})]))
+
+    assert log.stat().st_size < 5 << 20
+    reader.close()
+
+
 def test_who_appends_and_who_trims_wait_for_each_other(
     spool_writer: SpoolWriter, spool_reader: SpoolReader, spool_path: Path, spool_item: Callable[..., SpoolItem]
 ) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 _TIMEOUT_S = 30
 _RETRY_S = 0.001
+_LOG_BYTES = 4 << 20
+"""So much of the log's file stays on disk to be written over, for that is quicker than to make a file grow."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS item (
@@ -47,6 +49,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
     connection.execute("INSERT OR IGNORE INTO fact VALUES ('spool_id', ?)", (str(uuid.uuid4()),))
     return connection

@@ -28,7 +28,7 @@ _MEASURE_EVERY = 64
 _LOG_PAGES = 8192
 """
 Pages (32 MiB) of the log from which on a commit here also carries it over into the file, while a hundred requests wait for it.
-Digest does so from 1,000 pages on whenever it trims, so it only comes to that when digest is stopped, and else little is left to do.
+Digest does so whenever it trims, so it only comes to that when digest is stopped.
 """
 
 

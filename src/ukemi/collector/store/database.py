@@ -25,6 +25,9 @@ Duty = Literal["judge", "tell"]
 _DUTIES: Final[dict[Duty, int]] = {"judge": 0x756B656D6A, "tell": 0x756B656D6B}
 """The same for who has a duty."""
 
+_LOG_BYTES: Final = 4 << 20
+"""SQLite's log is cut to this once a long reader or a large transaction, which let it grow, is over."""
+
 
 class Database:
     def __init__(self, url: str) -> None:
@@ -163,6 +166,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")
+    cursor.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     cursor.close()
 
 
