@@ -1,7 +1,7 @@
 """Who is behind a request: what the app itself found out, else what the request's verified token says."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -14,6 +14,8 @@ from ukemi.sdk.runtime import Runtime
 KNOWN_S: Final = 60.0
 """So long a token that verified is not verified again: a page asks for many things with the same one."""
 MAX_KNOWN: Final = 1000
+TYPE_CLAIMS: Final = ("typ", "type", "token_type", "token_use")
+"""Where a token says what it is for; there is no standard for it."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Jwt:
     cookie: str | None = None
     """Name of the cookie that holds the token, where it does not come as `Authorization: Bearer`."""
     id_claim: str = "sub"
+    token_types: Collection[str] | None = None
+    """
+    What a token must say of itself in the claim `typ`, `type`, `token_type` or `token_use`, such as `["access"]`.
+    None: anything but that it is for refreshing others.
+    """
 
     def __repr__(self) -> str:
         return f"Jwt(algorithms={list(self.algorithms)!r})"  # never the key: this object stands in stack frames
@@ -110,8 +117,16 @@ def _verified(token: str, jwt: Jwt) -> dict[str, Any] | None:
             )
         except pyjwt.PyJWTError:
             continue
-        return claims
+        return claims if _is_for_requests(claims, jwt) else None
     return None
+
+
+def _is_for_requests(claims: Mapping[str, Any], jwt: Jwt) -> bool:
+    """Whether who shows the token is signed in by it. One that only buys others is no access, however well it is signed."""
+    said = {str(claims[name]).lower() for name in TYPE_CLAIMS if name in claims}
+    if jwt.token_types is not None:
+        return not said.isdisjoint(one.lower() for one in jwt.token_types)
+    return not any("refresh" in one or one == "offline" for one in said)  # `Offline`: Keycloak's that refresh for ever
 
 
 def _token(scope: Scope, cookie: str | None) -> str | None:

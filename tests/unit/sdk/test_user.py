@@ -129,6 +129,28 @@ def test_a_token_that_does_not_verify_gives_no_user(user, authorization):
     assert user(headers={"Authorization": authorization}, jwt=verification) == {}
 
 
+@pytest.mark.parametrize("claim", ["typ", "type", "token_type", "token_use"])
+@pytest.mark.parametrize("said", ["refresh", "Refresh", "refresh_token", "Offline"])
+def test_a_refresh_token_gives_no_user(user, claim, said):
+    """It lives for weeks and is worth nothing but another token: who sends it with a request is not signed in by it."""
+    headers = {"Authorization": f"Bearer {token(**{claim: said})}"}
+    assert user(headers=headers, jwt=Jwt(KEY, ["HS256"])) == {}
+
+
+@pytest.mark.parametrize("claims", [{}, {"typ": "Bearer"}, {"type": "access"}, {"token_use": "id"}, {"type": 7}])
+def test_any_other_token_gives_the_user(user, claims):
+    assert user(headers={"Authorization": f"Bearer {token(**claims)}"}, jwt=Jwt(KEY, ["HS256"])) == {"id": "17"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "found"),
+    [({"type": "Access"}, {"id": "17"}), ({"type": "reset"}, {}), ({"type": "refresh"}, {}), ({}, {})],
+)
+def test_an_app_may_ask_for_the_types_that_it_issues(user, claims, found):
+    headers = {"Authorization": f"Bearer {token(**claims)}"}
+    assert user(headers=headers, jwt=Jwt(KEY, ["HS256"], token_types=["access"])) == found
+
+
 @pytest.fixture
 def ask(init, sent, serve, app):
     """Requests of one set-up that fail, and how often a token was verified for them."""
