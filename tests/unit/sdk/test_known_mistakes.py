@@ -17,6 +17,7 @@ import pytest
 import sentry_sdk
 from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Route
@@ -621,6 +622,44 @@ def test_a_middleware_of_the_frameworks_kind_leaves_no_noise(init, sent, serve):
     assert not issubclass(ukemi.sdk.UkemiMiddleware, BaseHTTPMiddleware), "it serves websockets and streams, too"
 
 
+@pytest.mark.parametrize("path", ["/", "/stream", "/background"])
+def test_a_middleware_of_the_frameworks_kind_changes_nothing_of_the_grouping(init, sent, serve, path):
+    """It puts frames of its own and of anyio's task groups on the stack, another number with each release of them."""
+
+    def shop() -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/")
+        async def fail():
+            raise GatewayDown("no answer")
+
+        @app.get("/stream")
+        async def stream():
+            async def rows():
+                yield "first"
+                await fail()
+
+            return StreamingResponse(rows())
+
+        @app.get("/background")
+        async def background():
+            return PlainTextResponse("later", background=functools.partial(fail))
+
+        return app
+
+    for below in ([], [passes_on], [passes_on] * 3):
+        app = shop()
+        for dispatch in below:
+            app.add_middleware(BaseHTTPMiddleware, dispatch=dispatch)
+        init(app)
+        serve(app).get(path)
+
+    assert len(sent.events()) == 3
+    assert len(set(grouped(sent))) == 1
+    frames = [event["exception"]["values"][-1]["stacktrace"]["frames"] for event in sent.events()]
+    assert len({len(one) for one in frames}) > 1, "the stacks do differ"
+
+
 def test_a_scrubber_that_fails_says_so_once_and_makes_no_events_of_it(init, sent, caplog):
     """A hook that logs its own failure as an error is asked about that error, and about that one, …"""
 
@@ -927,6 +966,50 @@ def test_a_transaction_is_scrubbed_as_an_error_is(init, sent, serve, path, query
         assert secret not in sent.everything()
 
 
+@pytest.mark.parametrize("gate", ["hook", "door"])
+def test_hook_and_door_scrub_a_transaction_each_by_itself(init, sent, gate):
+    """Either would hide that the other does nothing, until somebody takes it away as superfluous."""
+    raw = {
+        "type": "transaction",
+        "event_id": "1" * 32,
+        "request": {
+            "data": {"password": SECRET, "page": 2},
+            "query_string": f"token={SECRET}",
+            "headers": {"Stripe-Signature": SECRET, "X-Forwarded-For": "203.0.113.77"},
+        },
+        "contexts": {"trace": {"data": {"body": {"api_key": SECRET}}}},
+        "spans": [{"description": f"SET password = '{SECRET}'", "data": {"params": [f"postgresql://u:{SECRET}@db/s"]}}],
+    }
+    init()
+    if gate == "hook":
+        passed = before_send_transaction(raw, {})
+    else:
+        item = Item(PayloadRef(json=raw), type="transaction")
+        sentry_sdk.get_client().transport.capture_envelope(Envelope(items=[item]))
+        [passed] = sent.items("transaction")
+
+    assert passed["request"]["data"]["page"] == 2
+    assert SECRET not in str(passed)
+    assert "203.0.113.77" not in str(passed)
+
+
+PLAIN = [
+    "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "Api-Key", "Stripe-Signature",
+    "X-Hub-Signature-256", "X-Auth-Token", "X-Csrf-Token", "X-Session-Id", "X-Amz-Security-Token",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("case", [str, str.lower, str.upper, str.title, str.swapcase])
+def test_a_header_is_known_by_its_name_whatever_its_value(init, name, case):
+    """What looks like no secret is one by where it stands."""
+    init()
+    event = {"event_id": "1" * 32, "request": {"headers": {case(name): "an open book", "X-Author": "an open book"}}}
+    headers = ukemi.sdk.before_send(event, {})["request"]["headers"]
+
+    assert headers == {case(name): "[Filtered]", "X-Author": "an open book"}
+
+
 @pytest.mark.parametrize("name", sorted(HEADERS))
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title, str.swapcase])
 def test_a_header_is_known_however_it_is_written(init, name, case):
@@ -1011,6 +1094,28 @@ def test_an_empty_environment_is_none(init, sent, monkeypatch, argument, variabl
     init(environment=argument)
     ukemi.sdk.capture_message("hello")
     assert sent.event()["environment"] == environment
+
+
+def test_settings_are_read_when_init_is_called_and_not_at_import(sent, monkeypatch, tmp_path):
+    """What is frozen at import is the test's setting in the app, and the app's in the test."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        monkeypatch.setenv("SENTRY_DSN", f"https://{name}@errors.example.org/42")
+        monkeypatch.setenv("SENTRY_ENVIRONMENT", name)
+        monkeypatch.setenv("SENTRY_RELEASE", f"shop@{name}")
+        monkeypatch.setenv("UKEMI_PII_KEY", name)
+        assert ukemi.sdk.init(transport=sent.transport()).is_on
+        ukemi.sdk.add_user_context(7, email="kano@dojo.example.org")
+        ukemi.sdk.capture_message("hello")
+        assert sentry_sdk.get_client().dsn.startswith(f"https://{name}@")
+    monkeypatch.setenv("SENTRY_DSN", "")
+
+    assert [(event["environment"], event["release"]) for event in sent.events()] == [
+        ("one", "shop@one"),
+        ("two", "shop@two"),
+    ]
+    assert len({event["user"]["email"].rpartition(":")[2] for event in sent.events()}) == 2
+    assert not ukemi.sdk.init().is_on
 
 
 def test_a_release_that_nobody_knows_is_said_to_be_missing_and_not_made_up(init, sent, monkeypatch, tmp_path, caplog):
