@@ -200,6 +200,7 @@ class _Walk:
         is_group = is_secret and isinstance(value, Mapping) and is_group_key(key)
         if (is_secret and not is_group) or rules.is_listed(key):
             is_count = isinstance(value, int | float) and ("token" in words_of(key)[-1] or is_tally(key, str(value)))
+            is_count = is_count or (isinstance(value, str) and value.isdigit() and words_of(key)[-1] == "tokens")
             if value in ("", [], {}) or value == FILTERED or is_count:
                 into[at] = value
             elif isinstance(value, str) and _stands_for_nothing(value):
@@ -305,6 +306,8 @@ class _Walk:
     def _without_parameters(self, value: Mapping[Any, Any], place: Place) -> Mapping[Any, Any]:
         """A log entry, or the attributes of a log, without the parameters that its template tells are secret."""
         template, parameters = value.get(TEMPLATE, value.get("message")), value.get("params")
+        if isinstance(template, Mapping):
+            template = template.get("value")  # an attribute with its type
         if not isinstance(template, str) or parameters in ([], ()):
             return value
         telling = telling_places(template, lambda text: _searched(text, self._rules, _TEXT)[0])

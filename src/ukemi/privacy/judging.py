@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from ukemi.privacy.identity import hash_identity
-from ukemi.privacy.keys import is_identity_key, is_secret_key, words_of
+from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
 NO_VALUES: Final = frozenset(
@@ -17,7 +17,7 @@ NO_VALUES: Final = frozenset(
     "rejected refused denied accepted changed unchanged reset updated revoked mismatch mismatched absent optional disabled enabled "
     "unsupported malformed unauthorized forbidden removed redacted filtered hidden masked set unset given field value ensure string "
     "please error failure success successful n/a yes see eof unexpected closed open opened declined started ended stopped found "
-    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped timeout".split()
+    "created deleted ready pending active inactive approved lost stale new old does minimum maximum min max between exactly cleared dropped loaded saved sent skipped timeout data".split()
 )
 """What stands after a secret's key when the secret does not: the closed classes of English words, and states."""
 TYPES: Final = frozenset(
@@ -27,11 +27,11 @@ TYPES: Final = frozenset(
 """Types of Python and of JSON schemas: `password: str`."""
 SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey"})
 PLACEHOLDER: Final = re.compile(
-    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{(?:[A-Za-z_.!:\[\]()]*|\d)\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|Ellipsis"""
+    r"""%(?:\(\w+\))?[-+#0 ]*\d*[sdrifx]|\$\d+|\$\{[^{}]*\}|\$[A-Z_]+|\?|\{(?:[A-Za-z_.!:\[\]()]*|\d)\}|\{\{[^{}]*\}\}|\w*\(?["']?[*•]{3,}["']?\)?|\.\.\.|…|<[a-z_ -]{1,30}>|<[A-Z_ -]{1,30}>|Ellipsis"""
 )
 """Where a value will be put, or was hidden: `%s`, `{token}`, `$1`, `?`, `***`."""
 OBJECT: Final = re.compile(
-    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>|<[a-z_-]+(?: [a-z_-]+){0,4}>"""
+    r"""<(?:[A-Za-z_][\w.]* )+(?:object )?at 0x[0-9A-Fa-f]+>|<bound method [\w.]+ of <[^<>=]*>>|<(?:class|function|module|property|enum|coroutine object|generator object) [^<>=]*>|<[a-z_-]+(?: [a-z_-]+){0,4}>"""
 )
 """How Python shows an object that says nothing of itself."""
 _JOINED: Final = re.compile(r"""(?:""|'')\.\w+\(""")
@@ -44,6 +44,7 @@ ALGORITHMS: Final = re.compile(
     r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
 )
 """Words with digits in them that are no secrets: `base64`, `HS256`, `v2`, `OAuth2`."""
+_RELEASE: Final = re.compile(r"v?[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}(?:[-+][0-9A-Za-z.]+)?")
 REMOVED: Final = ("[email]", "[ip]")
 """Stand for addresses when there is no key to hash them with."""
 NO_IDENTITY: Final = re.compile(r"""[\\"']*+(?:hmac:|[{\[<])""")
@@ -57,17 +58,29 @@ def judge(key: str, value: str, rules: Rules) -> str | None:
         return None
     if _JOINED.match(value) or _TEMPLATE.fullmatch(bare) or is_tally(key, bare):
         return None
-    if (bare[0] == ":" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
-        return None  # a parameter of SQL; what a language model counts
+    if (bare[0] in ":$" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
+        return None  # a parameter of SQL or GraphQL; what a language model counts
     if rules.names_secret(key):
+        if is_group_key(key) and _is_of_group(words_of(key)[0], bare):
+            return None
         return None if bare.lower().rstrip(".:!") in NO_VALUES | SCHEMES else FILTERED
     if is_identity_key(key) and value == bare:
         # `email: delivered`, `Login: 3 attempts left`
         is_word = bare.isascii() and bare.isalpha() and words_of(key)[-1] in ("email", "emails", "mail")
-        if is_word or (bare.isdigit() and len(bare) < 3):
+        if is_word or (bare.isdigit() and len(bare) < 3) or (bare[0] == "/" and words_of(key) == ("login",)):
             return None
     is_value = not NO_IDENTITY.match(bare) and "=" not in bare and bare.lower().rstrip(".:!") not in NO_VALUES
     return identity(bare.strip("()"), rules) if is_identity_key(key) and is_value else None
+
+
+def _is_of_group(name: str, value: str) -> bool:
+    """`session:42`, `card: visa`, `auth=oauth2`, `shop/auth:1.2.3`: what is said of one of many, a kind or a release."""
+    return (
+        (name == "session" and value.isdigit() and len(value) < 10)
+        or (name == "card" and value.isalpha())
+        or (name == "auth" and bool(ALGORITHMS.fullmatch(value)))
+        or (name != "pass" and bool(_RELEASE.fullmatch(value)))
+    )
 
 
 def is_tally(key: str, value: str) -> bool:

@@ -16,18 +16,19 @@ _SECRET_WORDS: Final = frozenset(
     "credential credentials cookie cookies sessionid sessid phpsessid jsessionid csrf xsrf csrftoken xsrftoken jwt "
     "signature privatekey accesskey secretkey cvc cvv cvc2 cvv2 ssn otp totp bearer pin creditcard cardnumber ccnumber "
     "pan passcodes mfa sid htpasswd mysqlpwd saml samlresponse passkey passkeys pw psw psk sshpass "
-    "passwort kennwort passe motdepasse contrasena senha wachtwoord haslo heslo losenord passord adgangskode salasana sifre "
-    "clave jelszo parola lozinka geslo iban пароль 密码 密碼 口令 パスワード 비밀번호".split()
+    "tok tkn passwort kennwort passe motdepasse contrasena senha wachtwoord haslo heslo losenord passord adgangskode salasana sifre "
+    "clave jelszo parola lozinka geslo пароль 密码 密碼 口令 パスワード 비밀번호".split()
 )
 """Also the word for password in other languages, without accents."""
-_SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml"})
+_SECRET_AT_END: Final = frozenset({"pin", "pan", "otp", "mfa", "saml", "iban"})
 """Short words of many meanings: secret at the end of a key, or before one of `_CONTENT`; `pan_left` and `pin_map` are not."""
 _CONTENT: Final = frozenset(
     "code codes number no value hash block response request assertion confirm confirmation entry digits raw plain old new".split()
 )
 _PASS_OF: Final = (
-    "db user smtp mysql postgres pg redis admin root mail ftp proxy ssh http require master login bind my".split()
-)
+    "db user smtp imap mysql postgres pg mongo redis admin root sudo become mail ftp sftp proxy ssh http web webdav require master "
+    "login bind my store key cert mqtt amqp kafka ldap vpn wifi wlan router device server service account app api"
+).split()
 _SECRET_PHRASES: Final = (
     ("api", "key"),
     ("api", "keys"),
@@ -88,6 +89,16 @@ _ABOUT: Final = frozenset(
     "protect protected optional hash_method per details stats metrics changes events consent banner".split()
 )
 """A last or first word that makes a key speak *about* a secret: `token_count`, `password_changed_at`, `max_tokens`."""
+_COUNTED: Final = frozenset("usage total input output prompt completion reasoning cached".split())
+"""Words that tell of the tokens of a language model, which are counted."""
+_SPECIAL: Final = frozenset("pad eos bos sep cls mask unk special".split())
+"""Words for the tokens of a tokenizer that stand for no text."""
+_KEY_OF_DATA: Final = frozenset(
+    "primary foreign unique composite natural surrogate sort order group partition row range shard hash index cache lock dedup "
+    "idempotency object map dict lookup public host locale translation message feature flag metric event task job queue item file "
+    "bucket parent child config setting settings default prefix name user data".split()
+)
+"""What `X_KEY` finds or orders, where it opens nothing."""
 _ABOUT_FIRST: Final = frozenset(
     "max min num total has is n no use uses require requires needs allow show hide with".split()
 )
@@ -107,7 +118,7 @@ _IDENTITY_ALONE: Final = frozenset({"login", "email", "mail"})
 PHRASES: Final = (*_SECRET_PHRASES, *_IDENTITY_PHRASES)
 """Two words that tell together."""
 TELLING_STEMS: Final = tuple(
-    "pass pwd secret token key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
+    "pass pwd secret token tok tkn key auth cred cookie sess csrf xsrf jwt sig cvc cvv ssn otp bearer pin card cc pan mfa sid saml pw psw "
     "security code social factor answer mail user ip addr forwarded login psk kennwort contrasena senha wachtwoord haslo heslo losenord "
     "adgangskode salasana sifre clave jelszo parola lozinka geslo iban".split()
 )
@@ -146,6 +157,10 @@ def _is_secret(key: str) -> bool:
         return False
     if len(words) == 1 and words[0] in _SECRET_ALONE:
         return True
+    if words[-1] == "tokens" and not _COUNTED.isdisjoint(words):
+        return False
+    if _is_key_of_settings(key, words):
+        return True
     is_named = any(_is_secret_word(words, at) for at in range(len(words)))
     if not is_named and not _has(words, _SECRET_PHRASES):
         return False
@@ -155,8 +170,15 @@ def _is_secret(key: str) -> bool:
     return not is_about or (words[-1] == "number" and words[-2] in ("ssn", "pin", "security"))
 
 
+def _is_key_of_settings(key: str, words: tuple[str, ...]) -> bool:
+    """`MAILGUN_KEY`: what programs and environments write so is a credential, other than `CACHE_KEY`."""
+    return words[-1] == "key" and len(words) > 1 and key.isupper() and _KEY_OF_DATA.isdisjoint(words)
+
+
 def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
     word = words[at]
+    if at and word == "token" and words[at - 1] in _SPECIAL:
+        return False
     if word in _SECRET_AT_END:
         return at + 1 == len(words) or words[at + 1] in _CONTENT
     return word in _SECRET_WORDS or word in _PASS_TOGETHER or word.endswith(_SECRET_ENDINGS)

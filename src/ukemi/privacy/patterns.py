@@ -20,10 +20,10 @@ Finder = Callable[[str, Rules], str]
 """From a text to the text without what was looked for."""
 
 SUSPICIOUS: Final = re2.compile(
-    r"(?i)pass|pwd|secret|token|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
+    r"(?i)pass|pwd|secret|token|tkn|\btok|_tok|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
     r"|(?:security|verification|recovery|access|time|backup|scratch)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
-    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|-[uawP] |thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|clave|jelsz|parola|lozinka|geslo|\$(?:2[aby]|argon2\w*|[156y])\$|pbkdf2|== |iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
-    r"|eyJ|-----BEGIN|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
+    r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|[\s'\"]-[uawpPk]|thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|clave|jelsz|parola|lozinka|geslo|\$(?:2[aby]|argon2\w*|[156y])\$|pbkdf2|== |iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
+    r"|eyJ|-----BEGIN|-----END|UGFzc3dvcmQ6|crypt|//[^\s@/:]*:[^\s@/]*@|/[^\s@/]+@//|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
     r"|kennwort|contrase|senha|wachtwoord|has[lł]o|heslo|l[oö]senord|adgangskode|salasana|[sş]ifre|парол|密码|密碼|口令|パスワード|비밀번호"
     f"|{VENDOR_PREFIXES}|{VENDOR_HINTS}|{VENDOR_URLS}"
@@ -71,6 +71,11 @@ _LETTERS: Final = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{1FFF}\x{3040}-\x{D7FF}"
 
 FINDERS: Final[list[Pattern]] = [
     _by("@pemkey", r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|$)", shapes.filtered),
+    _by(  # the end of one whose beginning was cut off
+        "@pemkey",
+        r"(?:[A-Za-z0-9+/=]{4,}(?:\s|\\[rn])*)+-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
+        shapes.filtered,
+    ),
     _by(
         "@password",
         r"(?:\$(?:2[aby]|argon2[a-z]{1,2}|scrypt|[156y])\$[^\s'\"$]+(?:\$[^\s'\"$]+)*|\bpbkdf2[\w:-]*\$[0-9]+\$[^\s'\"$]+\$[^\s'\"]+)",
@@ -84,7 +89,7 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(
         "@urlauth",
-        r"([a-zA-Z][a-zA-Z0-9+.-]*:/{1,3})([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@",
+        r"([a-zA-Z][a-zA-Z0-9+.-]*(?::/{1,3}|//))([^\s/@'\"]*:(?:[^\s/]+|[^\s/@'\"?#]*[^\s/@'\"?#0-9][^\s/@'\"?#]*/[^\s@'\"?#]*))@",
         shapes.url_auth,
     ),
     _by("@urlauth", r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s/@:'\"?#]+)@", shapes.url_token),
@@ -132,7 +137,8 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(  # password must be longer, got 'hunter2'
         "@password",
-        r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:got|value|received):?\s+)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)",
+        r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:(?:got|value|received|expected):?\s+|(?:old|previous|new)[:=]\s*))(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+        r"(?:(,?\s+(?:(?:but\s+)?(?:got|expected|received):?\s+|(?:old|previous|new)[:=]\s*))(\"[^\"]*\"?|'[^']*'?|[^\s,;]+))?",
         told.got,
         is_of_prose=True,
     ),
@@ -143,7 +149,7 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
         "@password",
-        r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH(?:[ \t]+(?:PLAIN|LOGIN|XOAUTH2))?)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})",
+        r"()\b([A-Za-z]\w*[_-]\w+|\w+pass|AUTH(?:[ \t]+[A-Za-z_]+)?)([ \t]+[\"']?)([^\s;,\"'()\[\]{}=:<>]{6,})",
         told.directive,
         is_of_prose=True,
     ),
@@ -161,6 +167,43 @@ FINDERS: Final[list[Pattern]] = [
         told.key_and_value,
         is_of_prose=True,
     ),
+    _by(
+        "@password",
+        r"""(?m)()\b([A-Za-z_][\w.-]{1,63})(["']?:[ \t]*\r?\n)((?:[ \t]*-[ \t]+\S+[ \t]*(?:\r?\n|\z))+)""",
+        told.listed,
+        is_of_prose=True,
+    ),
+    _by(
+        "@password",
+        r"(?i)(\b(?:password|passphrase|secret|api[ _-]?key|token)\s+(?:created|generated|issued|rotated|renewed)\s*:\s*)([^\s,;]{5,})",
+        told.came_to_be,
+        is_of_prose=True,
+    ),
+    _by(  # what Redis is told to keep
+        "@password",
+        r"""(\b(?:(?:P?SET|GETSET|HM?SET)(?:EX|NX)?|[LR]PUSH|SADD)[ \t]+["']?)([^\s"'=]+)(["']?[ \t]+(?:[0-9]+[ \t]+)?)("[^"]*"?|'[^']*'?|[^\s]+)""",
+        told.stored,
+        is_of_prose=True,
+    ),
+    _by("@password", r"(?m)(^[<>*\s-]*PASS[ \t]+)(\S+)\s*$", told.signed_on, is_of_prose=True),  # FTP, POP, IRC
+    _by(
+        "@password",
+        r"(\bUSER[ \t]+\S+[^\S\n]*\n(?:[<>].*\n)*[<>*\s-]*PASS[ \t]+)(\S+)",
+        told.after_option,
+        is_of_prose=True,
+    ),
+    _by("@password", r"(UGFzc3dvcmQ6\s+(?:[<>C]\S*\s+)?)(\S+)", told.after_option),  # SMTP asks for it in base64
+    _by(  # PASSWORD('hunter2') and crypt('hunter2', …) of SQL
+        "@password", r"(?i)(\b(?:(?:old_)?password|crypt)\(\s*)('[^']*'?)", told.after_option, is_of_prose=True
+    ),
+    _by(  # pgp_sym_decrypt(column, 'hunter2')
+        "@password",
+        r"(?i)(\b(?:pgp_sym|aes|des)_(?:en|de)crypt\w*\((?:[^'()]|'[^']*')*?,\s*)('[^']*'?)",
+        told.after_option,
+        is_of_prose=True,
+    ),
+    _by("@password", r"""(?i)(\bkey:?\s+b?["'])([\w+/=-]{24,})(["'])""", told.random_key, is_of_prose=True),
+    _by("@password", r"([?&]key=)([^\s&#'\"/.:,)]+)", told.parameter_key),
     _by(  # - name: DB_PASSWORD, and below it the value
         "@password",
         r"(\bname:[ \t]*)([A-Za-z_][\w.-]{1,63})([ \t]*\r?\n[ \t]*value:[ \t]*)(\S[^\r\n]*)",
@@ -191,7 +234,7 @@ FINDERS: Final[list[Pattern]] = [
         told.cut_key,
     ),
     _by("@password", r"(?s)(row contains )\([^\[].*\)", told.row),
-    _by("@bearer", r"(?i)\b((?:bearer|basic|token)\s+)([A-Za-z0-9+/=._~-]{6,})", shapes.after_word),
+    _by("@bearer", r"(?i)\b((?:bearer|basic|token)\s+|bearer(?:\.|,\s*))([A-Za-z0-9+/=._~-]{6,})", shapes.after_word),
     _by(
         "@password",
         r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:digest|aws4-hmac-sha256|hawk|oauth|signature)\s)([^\r\n]+)",
@@ -214,7 +257,11 @@ FINDERS: Final[list[Pattern]] = [
         r"(?i)()\b(password|passwd|passphrase|identified)(\s+(?:(?:by|like|for\s+\S+\s*=)\s*)?)(\"[^\"]+(?:\"|$)|'[^']+(?:'|$))",
         told.quoted_after,
     ),
-    _by("@password", r"(?i)()\b(pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b", told.key_and_value),
+    _by(
+        "@password",
+        r"(?i)()\b((?:pin|otp|(?:one[ -]?time|verification|security|login|access))[ -]code|pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b",
+        told.key_and_value,
+    ),
     _by("@password", r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)", told.key_and_value),
     _by(
         "@password",
@@ -234,6 +281,19 @@ FINDERS: Final[list[Pattern]] = [
         is_of_prose=True,
         is_of_commands=True,
     ),
+    _by(
+        "@password",
+        r"""([\s"'](?:-u|--user|--username)["',]*[ =\f]+["']?[^\s"'-][^\s"']*["',]*[ \f]+["']?(?:-p|--pass)["',]*[ =\f]+)("[^"]*"?|'[^']*'?|[^\s'",-][^\s'",]*)""",
+        told.option_after_user,
+        is_of_prose=True,
+        is_of_commands=True,
+    ),
+    _by(  # echo hunter2 | docker login --password-stdin
+        "@password",
+        r"""(\b(?:echo|printf)\s+(?:-\w+\s+)?)("[^"]*"|'[^']*'|[^\s|]+)(\s*\|[^\n|]*--(?:password|pass|token)-stdin)""",
+        shapes.within,
+        is_of_prose=True,
+    ),
     _by(  # sshpass -p hunter2, redis-cli -a hunter2
         "@password",
         r"""(\b(?:(?:sshpass|(?:docker|podman|az|oc|helm registry) login|mongo\w*|mongosh|kinit)\b[^\n|;]*?[\s"']-p"""
@@ -246,6 +306,7 @@ FINDERS: Final[list[Pattern]] = [
     _by(  # jdbc:oracle:thin:user/hunter2@host, sqlplus user/hunter2@host
         "@urlauth", r"(?i)((?:jdbc:oracle:\w+:|\bsqlplus\s+(?:-\S+\s+)*)[^\s/@]+/)([^\s@]+)(?:@)", shapes.before_host
     ),
+    _by("@urlauth", r"((?:^|[\s'\"(=])[A-Za-z]\w*/)([^\s@/]+)(@//)", shapes.within),  # user/hunter2@//host
     _by("@password", r"(?i)(\blogin\s+\S+\s+password\s+)(\S+)", told.after_option),
     _by("@password", r"(?i)((?:^|;)\s*(?:pwd|password)\s*=\s*)\{([^{}]*)\}", told.in_braces),
     _by(

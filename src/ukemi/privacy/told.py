@@ -7,6 +7,10 @@ from ukemi.privacy.judging import NO_VALUES, PLACEHOLDER, SCHEMES, TYPES, is_ran
 from ukemi.privacy.keys import is_identity_key
 from ukemi.privacy.rules import FILTERED, Rules
 
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_PLACE: Final = re.compile(r"[\d:.-]+(?:/(?:tcp|udp))?\Z|[./~]")
+_ASKED: Final = re.compile(r"(?:mysql|mariadb)[\w.-]*\s[^\n|;]*\Z")
+_ITEM: Final = re.compile(r"(?m)(^[ \t]*-[ \t]+)(\S+)")
 _SQL_WORD: Final = re.compile(r"[A-Za-z_]\w+", re.ASCII)
 
 
@@ -25,11 +29,22 @@ def set_to(match: Any, _rules: Rules) -> str | None:
 
 
 def got(match: Any, _rules: Rules) -> str | None:
-    """`password must be longer, got 'hunter2'`; a parser that got another token than it expected tells none."""
-    value = match.group(3)
+    """
+    `password must be longer, got 'hunter2'`, `secret rotated, old='…' new='…'`.
+
+    A parser that got another token than it expected tells none.
+    """
+    is_parsed = match.group(2).lower() == "token"
+    values = [one and _is_got(one, is_parsed=is_parsed) for one in (match.group(3), match.group(5))]
+    if not any(values):
+        return None
+    first, second = (FILTERED if is_told else one or "" for is_told, one in zip(values, match.group(3, 5), strict=True))
+    return f"{match.group(1)}{first}{match.group(4) or ''}{second}"
+
+
+def _is_got(value: str, *, is_parsed: bool) -> bool:
     bare = value.strip("\"'")
-    is_told = is_random(bare) or (value[0] in "\"'" and match.group(2).lower() != "token")
-    return f"{match.group(1)}{FILTERED}" if is_told and not says_nothing(bare) else None
+    return (is_random(bare) or (value[0] in "\"'" and not is_parsed)) and not says_nothing(bare)
 
 
 def called(match: Any, rules: Rules) -> str | None:
@@ -63,6 +78,56 @@ def directive(match: Any, rules: Rules) -> str | None:
     name, value = match.group(2), match.group(4)
     is_wanted = (name.startswith("AUTH") or rules.names_secret(name)) and is_random(value) and not value.startswith("-")
     return f"{name}{match.group(3)}{FILTERED}" if is_wanted else None
+
+
+def came_to_be(match: Any, _rules: Rules) -> str | None:
+    """`new API token created: …`; `token created: 2026-11-03T10:22Z` tells when."""
+    value = match.group(2)
+    return f"{match.group(1)}{FILTERED}" if is_random(value) and not _DATE.match(value) else None
+
+
+def stored(match: Any, rules: Rules) -> str | None:
+    """`SETEX 'access_token:4' 3600 '…'`: what a store keeps under a key; `SET session transaction` sets none."""
+    value = match.group(4)
+    bare = value.strip("\"'")
+    is_value = (value[0] in "\"'" or is_random(bare)) and not says_nothing(bare)
+    is_secret = is_value and any(rules.names_secret(part) for part in match.group(2).split(":") if part)
+    return f"{match.group(1)}{match.group(2)}{match.group(3)}{FILTERED}" if is_secret else None
+
+
+def signed_on(match: Any, _rules: Rules) -> str | None:
+    """`PASS hunter2` of FTP and POP; test runners say `PASS login.test.js`."""
+    value = match.group(2)
+    is_test = "/" in value or "." in value or "test" in value.lower()
+    return f"{match.group(1)}{FILTERED}" if is_random(value) and not is_test else None
+
+
+def option_after_user(match: Any, _rules: Rules) -> str | None:
+    """`-u USER -p PASSWORD`; behind `mysql -u USER -p` stands a database, elsewhere a port or a path."""
+    value = match.group(2).strip("\"'")
+    is_other = _PLACE.match(value) or _ASKED.search(match.string, 0, match.start(2))
+    return None if is_other or says_nothing(value) else f"{match.group(1)}{FILTERED}"
+
+
+def listed(match: Any, rules: Rules) -> str | None:
+    """`tokens:` and below it, one in a line: what is no mere name of one."""
+    if not rules.names_secret(match.group(2)):
+        return None
+    items = _ITEM.sub(lambda one: f"{one[1]}{FILTERED}" if is_random(one[2].strip("\"'")) else one[0], match.group(4))
+    return f"{match.group(1)}{match.group(2)}{match.group(3)}{items}" if items != match.group(4) else None
+
+
+def random_key(match: Any, _rules: Rules) -> str | None:
+    """`decrypt with key b'…'`: as random as the keys of ciphers are; `key 'orders_by_day'` is of a table."""
+    key = match.group(2)
+    is_mixed = any(map(str.isupper, key)) and any(map(str.islower, key)) and any(map(str.isdigit, key))
+    return f"{match.group(1)}{FILTERED}{match.group(3)}" if is_mixed else None
+
+
+def parameter_key(match: Any, _rules: Rules) -> str | None:
+    """`?key=…` of a URL; `?key=name`, `?key=4711` and a path are data."""
+    value = match.group(2)
+    return f"{match.group(1)}{FILTERED}" if is_random(value) and len(value) >= 10 else None
 
 
 def cut_key(match: Any, rules: Rules) -> str | None:
@@ -109,8 +174,13 @@ def on_the_next_line(match: Any, rules: Rules) -> str | None:
 
 
 def pydantic_input(match: Any, rules: Rules) -> str | None:
-    """`api_key` and, below, what was given for it: a validation error shows the value beside its field."""
-    return key_and_value(match, rules) if rules.names_secret(match.group(2)) else None
+    """
+    `api_key` and, below, what was given for it: a validation error shows the value beside its field.
+
+    Of a missing field it shows what it is missing in.
+    """
+    is_told = rules.names_secret(match.group(2)) and not match.group(4).startswith("{")
+    return key_and_value(match, rules) if is_told else None
 
 
 def in_braces(match: Any, _rules: Rules) -> str | None:

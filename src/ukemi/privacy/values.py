@@ -36,6 +36,8 @@ _ANNOTATION: Final = re.compile(
     r"""(?:Optional|Union|Annotated|Final|ClassVar|[A-Za-z_][\w.]*)(?:\[[^\]=]{0,200}\]+)?(?:\s*\|\s*[A-Za-z_][\w.]*)*\s*=(?!=)\s*"""
 )
 """`str = ` of `password: str = "…"`: the value stands behind it."""
+_PARSED: Final = re.compile(r"[^\s0-9]*(?:\s|\Z)")
+"""`Unexpected token: punc ())`: what a parser did not want."""
 _WORD_BEFORE: Final = re.compile(r"([A-Za-z]{2,15})[ -]$", re.ASCII)
 _FILE: Final = re.compile(
     r"\.(?:pyx?|[cm]?[jt]sx?|vue|svelte|go|rs|rb|php|java|kt|swift|cs?|cpp|html?|json|ya?ml|toml|ini|cfg|conf|sql|sh|xml|css|md|txt|lock)\Z"
@@ -89,6 +91,8 @@ def _values_in(text: str, rules: Rules, *, is_source: bool) -> str:
         key = text[key_start:key_end]
         if before := _WORD_BEFORE.search(text, max(0, key_start - 20), key_start):
             key = f"{before.group(1)}_{key}" if is_phrase(before.group(1), key) else key
+            if before.group(1).lower() == "unexpected" and _PARSED.match(text, start):
+                continue
         if key_start < done or not _is_wanted(key, text, key_start, start, rules):
             continue
         if _FILE.search(key) and text[start : start + 1].isdigit():

@@ -66,7 +66,7 @@ def places(value: Any) -> dict[str, Callable[[], Any]]:
 def leaks(case: Case) -> Iterator[tuple[str, str]]:
     """Each place, and each word of a secret, that it tells."""
     for place, tree in places(case.value).items():
-        told = _told(scrub(tree(), RULES).tree)
+        told = texts_of(scrub(tree(), RULES).tree)
         for secret in case.secrets:
             for word in secret.split():
                 if len(word) >= 4 and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", told):
@@ -85,12 +85,12 @@ def _plain(tree: Any) -> Any:
     return json.dumps(tree, default=repr, ensure_ascii=False)
 
 
-def _told(tree: Any) -> str:
+def texts_of(tree: Any) -> str:
     """All texts of a tree, escaped or not."""
     if isinstance(tree, dict):
-        return "\n".join(_told(key) + "\n" + _told(value) for key, value in tree.items())
+        return "\n".join(texts_of(key) + "\n" + texts_of(value) for key, value in tree.items())
     if isinstance(tree, list | tuple):
-        return "\n".join(map(_told, tree))
+        return "\n".join(map(texts_of, tree))
     if isinstance(tree, bytes):
         return tree.decode(errors="replace")
     return str(tree)
