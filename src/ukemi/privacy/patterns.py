@@ -262,7 +262,7 @@ FINDERS: Final[list[Pattern]] = [
         r"(?i)()\b((?:pin|otp|(?:one[ -]?time|verification|security|login|access))[ -]code|pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b",
         told.key_and_value,
     ),
-    _by("@password", r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)", told.key_and_value),
+    _by("@password", r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)(<|$)", told.element),
     _by(
         "@password",
         r"""(name=\\*["']?)([A-Za-z_][\w.\[\]-]{1,63})(\\*["']?(?:\s+value=|\s*(?:\r?\n|\\r\\n)(?:[A-Za-z-]+:[^\r\n]*\r?\n)*(?:\r?\n|\\r\\n)))("[^"]*"?|'[^']*'?|[^\s<>]+)""",

@@ -217,6 +217,13 @@ def pair(match: Any, rules: Rules) -> str | None:
     return None if replaced is None else f"{replaced}{match.group(5)}"
 
 
+def element(match: Any, rules: Rules) -> str | None:
+    """`<password>…</password>`, and what was cut within; `Bearer <token> in a header` is none."""
+    value = match.group(4)
+    is_sentence = not match.group(5) and (value[0] in "\"'`" or any(map(str.isspace, value)))
+    return None if is_sentence else pair(match, rules)
+
+
 def header(match: Any, rules: Rules) -> str | None:
     """`Authorization: Scheme TOKEN` and `Cookie: a=1; b=2`: longer than a value elsewhere."""
     words = match.group(4).split()
