@@ -1,5 +1,6 @@
 """The store, the same cases on SQLite and PostgreSQL."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -587,6 +588,18 @@ def test_search_finds_an_issue_by_its_latest_title(
     assert names(database, "is:any old", now_us) == []
 
 
+@pytest.mark.parametrize("letters", ["ΐΰΐῒῗΰὒῢὖῦ", "🤼🥋🦊🐉🐍", "ﬃﬄﬗ", "ẞ"])
+def test_the_longest_names_of_any_script_fit_into_what_search_looks_in(
+    database: Database, project: Project, issue_row: IssueBuilder, now_us: int, letters: str
+) -> None:
+    """PostgreSQL bounds what one entry of an index holds, and letters without case may be three where one was."""
+    choose = random.Random(7)
+    name = "".join(choose.choices(letters, k=256))
+    with database.write() as tx:
+        issues.insert(tx, [issue_row(1, title=name, culprit=name[:200])])
+    assert names(database, name[-5:], now_us) == ["SHOP-1"]
+
+
 @pytest.mark.usefixtures("varied_issues")
 @pytest.mark.parametrize(
     ("search", "found"),
@@ -612,8 +625,12 @@ def test_search_finds_an_issue_by_its_latest_title(
         ("is:resolved user.id:42", []),
     ],
 )
-def test_search_finds_what_it_says(database: Database, now_us: int, search: str, found: list[str]) -> None:
+@pytest.mark.parametrize("few", [issue_list.FEW, 0], ids=["fetched by their ids", "found in their order"])
+def test_search_finds_what_it_says(
+    database: Database, now_us: int, search: str, found: list[str], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By text in every script, tag, user and status; % and _ are letters, not wildcards."""
+    monkeypatch.setattr(issue_list, "FEW", few)
     assert names(database, search, now_us) == found
 
 

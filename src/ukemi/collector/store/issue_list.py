@@ -1,4 +1,10 @@
-"""The list of issues: one page of it, with what each row shows. At most four queries, whatever the page holds."""
+"""
+The list of issues: one page of it, with what each row shows.
+
+At most four queries, whatever the page holds, and one for each word of the search.
+"""
+
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -11,6 +17,8 @@ from ukemi.collector.store.issues import fold
 
 PAGE = 50
 TREND_HOURS = 24
+FEW = 200
+"""So many issues that match a word are fetched by their ids. Where more match, a page is full before many were looked at."""
 
 
 class IssueListRow(msgspec.Struct, frozen=True):
@@ -48,7 +56,7 @@ def find(
     query = (
         sa.select(*schema.issue.columns, project.slug, project.name.label("project"))
         .join_from(schema.issue, schema.project, project.id == issue.project_id)
-        .where(*_conditions(search))
+        .where(*_conditions(tx, search))
         .order_by(issue.last_seen_us.desc(), issue.id.desc())
         .limit(PAGE + 1)
     )
@@ -92,44 +100,50 @@ def count_by_status(tx: Tx, project_id: int | None) -> dict[str, int]:
     return {status: int(count) for status, count in tx.execute(query)}
 
 
-def _conditions(search: Search) -> list[sa.ColumnElement[bool]]:
+def _conditions(tx: Tx, search: Search) -> list[sa.ColumnElement[bool]]:
     issue, tag, user = schema.issue.c, schema.issue_tag.c, schema.issue_user.c
-    here = sa.tuple_(issue.project_id, issue.id)
-    every_project = sa.select(schema.project.c.id)  # both indexes begin with it
+    every_project = sa.select(schema.project.c.id)  # the indexes of tags and users begin with it
     wanted: list[sa.ColumnElement[bool]] = []
     if search.status:
         wanted.append(issue.status == search.status)
     for text in map(fold, search.texts):
         found = [column.contains(text, autoescape=True) for column in (issue.title_folded, issue.culprit_folded)]
-        wanted.append(sa.or_(*found))
-    wanted += [
-        here.in_(
-            sa.select(tag.project_id, tag.issue_id).where(
-                tag.project_id.in_(every_project), tag.key == key, tag.value == value
-            )
-        )
-        for key, value in search.tags
-    ]
-    wanted += [
-        here.in_(
-            sa.select(user.project_id, user.issue_id).where(user.project_id.in_(every_project), user.user_key == key)
-        )
-        for key in search.user_keys
-    ]
+        ids = sa.select(issue.project_id, issue.id).where(sa.or_(*found))
+        wanted.append(_few(tx, ids, otherwise=sa.or_(*found)))
+    named = [(schema.issue_tag, sa.and_(tag.key == key, tag.value == value)) for key, value in search.tags]
+    named += [(schema.issue_user, user.user_key == key) for key in search.user_keys]
+    for table, is_named in named:
+        c = table.c
+        ids = sa.select(c.project_id, c.issue_id).where(c.project_id.in_(every_project), is_named)
+        beside = sa.exists().where(c.project_id == issue.project_id, c.issue_id == issue.id, is_named)
+        wanted.append(_few(tx, ids, otherwise=beside))
     return wanted
+
+
+def _few(tx: Tx, ids: sa.Select[Any], *, otherwise: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """That an issue is one of `ids`, when these are few; else `otherwise`, which says the same of an issue in its row."""
+    found = [(int(project_id), str(issue_id)) for project_id, issue_id in tx.execute(ids.limit(FEW + 1))]
+    return _among(found, schema.issue.c.project_id, schema.issue.c.id) if len(found) <= FEW else otherwise
+
+
+def _among(
+    ids: list[tuple[int, str]], project_id: sa.ColumnElement[int], issue_id: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    """That a row is of one of these issues. Not as pairs: for those SQLite reads all of the project (benchmarks/scale.py)."""
+    by_project: dict[int, list[str]] = {}
+    for project, one in ids:
+        by_project.setdefault(project, []).append(one)
+    return sa.or_(
+        sa.false(), *(sa.and_(project_id == project, issue_id.in_(ones)) for project, ones in by_project.items())
+    )
 
 
 def _trends(tx: Tx, issues: list[tuple[int, str]], now_us: int) -> dict[tuple[int, str], list[int]]:
     c = schema.rollup.c
     first_us = now_us - now_us % HOUR_US - (TREND_HOURS - 1) * HOUR_US
-    by_project: dict[int, list[str]] = {}
-    for project_id, issue_id in issues:
-        by_project.setdefault(project_id, []).append(issue_id)
-    # Not as pairs: for those SQLite reads the hours of every issue of the project (benchmarks/scale.py).
-    shown = [sa.and_(c.project_id == project_id, c.issue_id.in_(ids)) for project_id, ids in by_project.items()]
     query = (
         sa.select(c.project_id, c.issue_id, c.bucket_us, sa.func.sum(c.event_count).label("events"))
-        .where(sa.or_(sa.false(), *shown), c.width_s == 3600, c.bucket_us >= first_us)
+        .where(_among(issues, c.project_id, c.issue_id), c.width_s == 3600, c.bucket_us >= first_us)
         .group_by(c.project_id, c.issue_id, c.bucket_us)
     )
     trends: dict[tuple[int, str], list[int]] = {}

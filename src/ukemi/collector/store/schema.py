@@ -142,6 +142,9 @@ issue = Table(
     Index("ix_issue_seen", "status", "last_seen_us", "id"),  # the list of all projects, in its order
     Index("ix_issue_latest", "last_seen_us", "id"),  # and that of all statuses
     Index("ix_issue_number", "project_id", "number", unique=True),
+    Index(
+        "ix_issue_text", "project_id", "id", "title_folded", "culprit_folded"
+    ),  # what search looks in, without the rest
 )
 
 release = Table(

@@ -230,6 +230,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_issue")),
     )
     op.create_index("ix_issue_number", "issue", ["project_id", "number"], unique=True)
+    op.create_index("ix_issue_text", "issue", ["project_id", "id", "title_folded", "culprit_folded"], unique=False)
     op.create_index("ix_issue_latest", "issue", ["last_seen_us", "id"], unique=False)
     op.create_index("ix_issue_seen", "issue", ["status", "last_seen_us", "id"], unique=False)
     op.create_index("ix_issue_status_seen", "issue", ["project_id", "status", "last_seen_us"], unique=False)
