@@ -1,6 +1,7 @@
 """Digest between a real spool and both databases: what was spooled is stored, scrubbed, once."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -752,3 +753,27 @@ def test_a_project_that_is_told_its_own_version_stays_as_it_is(database: Databas
     with database.write() as tx:
         project = projects.change(tx, 1, grouping_version=1)
     assert (project.grouping_version, project.previous_grouping_version) == (1, None)
+
+
+def test_an_event_of_an_issue_that_is_deleted_just_now_makes_a_new_one(
+    digest: Digest, database: Database, spool: Spool, clock: VirtualClock
+) -> None:
+    """Retention may delete an issue between two looks of digest; the event must not hang on what is gone."""
+    spool("event", failure(), event_id=event_id(1))
+    digest.step(clock)
+    [(gone,)] = stored(database, schema.issue, "id")
+    spool("event", failure(), event_id=event_id(2))
+    second = threading.Thread(target=digest.step, args=[clock])
+    with database.write() as tx:
+        tx.execute(sa.delete(schema.fingerprint))
+        tx.execute(sa.delete(schema.event))
+        tx.execute(sa.delete(schema.issue))
+        second.start()
+        second.join(0.5)  # digest has found the fingerprint by now, on PostgreSQL; on SQLite it waits before
+        assert second.is_alive()
+    second.join()
+
+    [(fresh, count)] = stored(database, schema.issue, "id", "event_count")
+    assert (fresh != gone, count) == (True, 1)
+    assert stored(database, schema.event, "issue_id") == [(fresh,)]
+    assert stored(database, schema.fingerprint, "issue_id") == [(fresh,)]

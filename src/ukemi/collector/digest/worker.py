@@ -219,8 +219,11 @@ class Digest:
         known = {(project, event_id.hex()) for project, event_id in events.known(tx, ids, received_us)}
         hashes = {(one.project_id, one.fingerprint.hash) for one in batch}
         hashes |= {(one.project_id, one.earlier_hash) for one in batch if one.earlier_hash}
-        issue_ids = fingerprints.find(tx, hashes)
-        standings = issues.standings(tx, {(project, issue) for (project, _), issue in issue_ids.items()})
+        found = fingerprints.find(tx, hashes)
+        standings = issues.standings(tx, {(project, issue) for (project, _), issue in found.items()})
+        issue_ids = {
+            key: issue for key, issue in found.items() if (key[0], issue) in standings
+        }  # others were deleted now
         named = {(one.project_id, one.event.release): one.received_us for one in reversed(batch) if one.event.release}
         releases.see(tx, named)
         resolved_in = {(p, standing.condition.release) for (p, _), standing in standings.items()}

@@ -56,12 +56,17 @@ _CHANGE_OF_STATUS = {"resolved": ChangeKind.RESOLVED, "muted": ChangeKind.MUTED,
 
 
 def standings(tx: Tx, ids: Collection[tuple[int, str]]) -> dict[tuple[int, str], Standing]:
-    """How each (project_id, issue_id) stands."""
+    """
+    How each (project_id, issue_id) stands, of those that are there.
+
+    PostgreSQL keeps them from being deleted before this transaction ends; on SQLite nobody else writes meanwhile.
+    """
     c = schema.issue.c
     found: dict[tuple[int, str], Standing] = {}
     for project_id in {project for project, _ in ids}:
         wanted = [issue for project, issue in ids if project == project_id]
         query = sa.select(c.id, *_STANDING).where(c.project_id == project_id, c.id.in_(wanted))
+        query = query.with_for_update(read=True, key_share=True)
         found |= {(project_id, row.id): _standing(row) for row in tx.execute(query)}
     return found
 
