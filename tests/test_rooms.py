@@ -17,6 +17,7 @@ SEES: dict[str, set[str]] = {
     "ukemi.sdk": {"ukemi.privacy", "ukemi.protocol.vocabulary"},
     "ukemi.collector.settings": set(),
     "ukemi.collector.logs": set(),
+    "ukemi.collector.plain_log": set(),
     "ukemi.collector.lock": set(),
     "ukemi.collector.bell": set(),
     "ukemi.collector.metrics": set(),
@@ -42,7 +43,7 @@ SEES: dict[str, set[str]] = {
         }
         for stage in ("ingest", "digest", "alerts", "notify", "web")
     },
-    "ukemi.collector.supervisor": {"ukemi.collector.logs"},
+    "ukemi.collector.supervisor": {"ukemi.collector.plain_log"},
     "ukemi.collector.processes": {"ukemi.collector"},
     "ukemi.cli": {"ukemi"},
 }

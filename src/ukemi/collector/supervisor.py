@@ -28,11 +28,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NoReturn, Protocol, Self
 
-import structlog
+from ukemi.collector.plain_log import PlainLog
 
-from ukemi.collector import logs
-
-log = structlog.get_logger("ukemi.supervisor")
+log = PlainLog()
 
 BACKLOG = 2048
 """Connections that wait while no process accepts. The kernel cuts it at net.core.somaxconn (4096 on today's Linux)."""
@@ -297,7 +295,8 @@ class Supervisor:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            log.exception("the new version cannot be tried; the old one stays", timeout_s=CHECK_TIMEOUT_S)
+            why = f"it did not end within {CHECK_TIMEOUT_S:.0f} s"
+            log.error("the new version cannot be tried; the old one stays", why=why)  # noqa: TRY400 - the words say all
             return
         if tried.returncode != 0:
             log.error("the new version would not start; the old one stays", why=tried.stderr.strip()[-500:])
@@ -392,7 +391,7 @@ def _read_with_timeout(descriptor: int, timeout_s: float) -> bool:
 def main() -> None:
     """What `become` starts."""
     left = json.loads(os.environ.pop(_ARGUMENTS))
-    logs.configure(left["log_level"])
+    log.configure(left["log_level"])
     Supervisor(
         roles=[Role(role) for role in left["roles"]],
         listener=None if left["listening"] is None else socket.socket(fileno=left["listening"]),
