@@ -37,7 +37,7 @@ from ukemi.collector.spool.item import OUTCOMES_ITEM, ItemContext, Lane, SpoolIt
 from ukemi.collector.spool.look import Waiting
 from ukemi.collector.spool.writer import SpoolWriter
 from ukemi.collector.store.errors import StoreError
-from ukemi.protocol.auth import read_auth
+from ukemi.protocol.auth import Auth, read_auth
 from ukemi.protocol.compression import Decoder
 from ukemi.protocol.dsn import read_dsn
 from ukemi.protocol.envelope import Envelope, Item, read_event_id
@@ -174,6 +174,7 @@ class IngestApp:
         query = scope["query_string"].decode("latin-1")
         try:
             fields = flat(query) if query else {}
+            early: Auth | None = None
             # A wrong key is refused before its body is read, wherever the key stands outside the body.
             with contextlib.suppress(NoKey):
                 early = read_auth(headers, query, fields.get("dsn"), parts.get("key"))
@@ -188,7 +189,8 @@ class IngestApp:
         )
         try:
             envelope = endpoint.read(incoming)
-            auth = read_auth(headers, query, envelope.header.dsn or fields.get("dsn"), parts.get("key"))
+            auth = early if envelope.header.dsn is None else None
+            auth = auth or read_auth(headers, query, envelope.header.dsn or fields.get("dsn"), parts.get("key"))
         except AuthError as error:
             raise Refusal(401, str(error)) from error
         except TooLarge as error:
