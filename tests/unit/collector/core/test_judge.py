@@ -359,6 +359,7 @@ SLOW = Rule(
     PercentileCondition(above_ms=1000),
     steps=[Step("very slow", "high", quantile=0.99, above_ms=3000)],
 )
+SLOW_ALONE = Rule("slow", "warning", PercentileCondition(above_ms=1000))
 
 
 def test_a_slow_twentieth_is_slow_and_a_few_slow_requests_are_not() -> None:
@@ -371,6 +372,14 @@ def test_a_slow_twentieth_is_slow_and_a_few_slow_requests_are_not() -> None:
     ((_, transition, one),) = run(judge_of(SLOW), past, 2)
     assert transition == "opened"
     assert one.verdict.why.values["p95_ms"] == pytest.approx(1500, rel=0.011)
+
+
+@pytest.mark.parametrize(("count", "transitions"), [(1, []), (49, []), (50, [(1, "opened")])])
+def test_a_few_requests_have_no_percentile_to_speak_of(count: int, transitions: list[tuple[int, str]]) -> None:
+    """The one slow request of a quiet night is its P95, and would wake somebody."""
+    past = Past()
+    past.served(1, good=count, ms=5000)
+    assert told(judge_of(SLOW_ALONE), past, 1) == transitions
 
 
 def test_slow_becomes_very_slow_on_the_same_incident() -> None:
