@@ -51,6 +51,8 @@ _HARMLESS: Final = re.compile(
 _OPTION_SIGNS: Final = ("-", "'-")
 _BETWEEN_ARGUMENTS: Final = "\f"
 """A space to the patterns, and in no argument."""
+_LEAST_PUT_IN: Final = 5
+"""Shorter ones stand in other words, too."""
 _LEAST_CARD: Final = 10**12
 """Card numbers have 13 digits or more."""
 _TEXT: Final = 0
@@ -58,8 +60,8 @@ _VERSION: Final = 1
 """A text without addresses: `1.2.3.4` is a version there."""
 _SOURCE: Final = 2
 """A line of source code: names secrets without holding them."""
-_NAME_ENTRIES: Final = frozenset({"name", "key", "field", "header", "loc", "param", "property"})
-_VALUE_ENTRIES: Final = frozenset({"value", "input", "content", "default", "val"})
+_NAME_ENTRIES: Final = frozenset({"name", "key", "field", "header", "loc", "path", "param", "property"})
+_VALUE_ENTRIES: Final = frozenset({"value", "input", "received", "content", "default", "val"})
 """Names of the two halves where a pair is written as a mapping."""
 _SOURCE_KEYS: Final = frozenset({"context_line", "pre_context", "post_context"})
 
@@ -315,13 +317,25 @@ class _Walk:
             wanted = [str(at) in telling for at in range(len(parameters))]
             for at in compress(count(), wanted):
                 self.note(((place, "params"), str(at)), "@password:filter", "s", parameters[at])
-            return {
-                **value,
-                "params": [FILTERED if is_one else one for one, is_one in zip(parameters, wanted, strict=True)],
-            }
+            left = [FILTERED if is_one else one for one, is_one in zip(parameters, wanted, strict=True)]
+            return self._without_in_text({**value, "params": left}, compress(parameters, wanted), place)
         if isinstance(parameters, dict):
-            return {**value, "params": self._without(parameters, telling, (place, "params"))}
+            telling |= {name for name in parameters if isinstance(name, str) and self._rules.names_secret(name)}
+            secrets = [parameters[name] for name in parameters.keys() & telling]
+            named = self._without(parameters, telling, (place, "params"))
+            return self._without_in_text({**value, "params": named}, secrets, place)
         return self._without(value, {f"{PARAMETER}{name}" for name in telling}, place)
+
+    def _without_in_text(self, value: dict[Any, Any], secrets: Iterable[Any], place: Place) -> dict[Any, Any]:
+        """The log entry without the secrets among its parameters where they were put into its text."""
+        text = value.get("formatted")
+        if not isinstance(text, str):
+            return value
+        for secret in secrets:
+            if isinstance(secret, str) and len(secret) >= _LEAST_PUT_IN and secret in text:
+                self.note((place, "formatted"), "@password:filter", "s", text)
+                text = text.replace(secret, FILTERED)
+        return {**value, "formatted": text}
 
     def _without(self, value: Mapping[Any, Any], names: Collection[str], place: Place) -> Mapping[Any, Any]:
         """The mapping without the values of these names."""

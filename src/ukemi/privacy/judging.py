@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from ukemi.privacy.identity import hash_identity
-from ukemi.privacy.keys import is_group_key, is_identity_key, is_secret_key, words_of
+from ukemi.privacy.keys import is_group_key, is_identity_key, is_key_of_settings, is_secret_key, words_of
 from ukemi.privacy.rules import FILTERED, Rules
 
 NO_VALUES: Final = frozenset(
@@ -44,6 +44,8 @@ ALGORITHMS: Final = re.compile(
     r"(?i)HTTP/[\d.]+|(?:oauth|sha|md|base|utf|hs|rs|es|ps|argon|pbkdf|ipv|http|x|s|p|k|v|api|web|level|step|type|part|phase|tier)-?\d+\w{0,2}"
 )
 """Words with digits in them that are no secrets: `base64`, `HS256`, `v2`, `OAuth2`."""
+_SELECTED: Final = re.compile(r"nth-[a-z-]+\(")
+"""`li.token:nth-child(2)`: a selector of CSS."""
 _RELEASE: Final = re.compile(r"v?[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}(?:[-+][0-9A-Za-z.]+)?")
 REMOVED: Final = ("[email]", "[ip]")
 """Stand for addresses when there is no key to hash them with."""
@@ -56,13 +58,15 @@ def judge(key: str, value: str, rules: Rules) -> str | None:
     bare = value.strip("\\\"'")
     if not bare or FILTERED.startswith(bare) or says_nothing(bare):
         return None
-    if _JOINED.match(value) or _TEMPLATE.fullmatch(bare) or is_tally(key, bare):
+    if _JOINED.match(value) or _SELECTED.match(bare) or _TEMPLATE.fullmatch(bare) or is_tally(key, bare):
         return None
     if (bare[0] in ":$" and is_telling(bare[1:])) or (bare.isdigit() and words_of(key)[-1] == "tokens"):
         return None  # a parameter of SQL or GraphQL; what a language model counts
     if rules.names_secret(key):
         if is_group_key(key) and _is_of_group(words_of(key)[0], bare):
             return None
+        if is_key_of_settings(key) and not is_random(bare) and key.isupper() and not is_secret_key(key.lower()):
+            return None  # `ROUTE_KEY = "route"`
         return None if bare.lower().rstrip(".:!") in NO_VALUES | SCHEMES else FILTERED
     if is_identity_key(key) and value == bare:
         # `email: delivered`, `Login: 3 attempts left`

@@ -59,12 +59,18 @@ _SECRET_PHRASES: Final = (
     ("pass", "word"),
     ("pass", "code"),
     *((place, "pass") for place in _PASS_OF),
-    *((what, "key") for what in "secret ssh hmac shared subscription deploy consumer storage pgp gpg aes rsa".split()),
+    *(
+        (what, "key")
+        for what in "secret ssh hmac preshared shared subscription deploy consumer storage pgp gpg aes rsa".split()
+    ),
     ("x", "auth"),
     ("user", "session"),
     ("access", "code"),
     ("login", "code"),
     ("time", "code"),
+    ("pairing", "code"),
+    ("activation", "code"),
+    ("unlock", "code"),
     ("security", "answer"),
 )
 _PASS_TOGETHER: Final = frozenset(f"{place}pass" for place in _PASS_OF)
@@ -85,7 +91,7 @@ _ABOUT: Final = frozenset(
     "store storage bucket cache manager service factory handler helper middleware validator validators validation generator "
     "hasher hashers parser encoder decoder regex pattern prefix suffix separator rotation refresh check checker config settings "
     # yes or no
-    "required enabled disabled valid invalid missing present set exists secure httponly verified needed allowed exempt "
+    "exception warning fault failure required enabled disabled valid invalid missing present set exists secure httponly verified needed allowed exempt "
     "protect protected optional hash_method per details stats metrics changes events consent banner".split()
 )
 """A last or first word that makes a key speak *about* a secret: `token_count`, `password_changed_at`, `max_tokens`."""
@@ -159,20 +165,25 @@ def _is_secret(key: str) -> bool:
         return True
     if words[-1] == "tokens" and not _COUNTED.isdisjoint(words):
         return False
-    if _is_key_of_settings(key, words):
+    if is_key_of_settings(key):
         return True
     is_named = any(_is_secret_word(words, at) for at in range(len(words)))
     if not is_named and not _has(words, _SECRET_PHRASES):
         return False
     if _has(words[-2:], _SECRET_PHRASES):
         return True  # `card_number` ends in a word of _ABOUT, yet is the thing itself
-    is_about = len(words) > 1 and (words[-1] in _ABOUT or words[0] in _ABOUT_FIRST)
+    is_about = len(words) > 1 and (words[-1] in _ABOUT or words[0] in _ABOUT_FIRST or words[-1].endswith("exception"))
     return not is_about or (words[-1] == "number" and words[-2] in ("ssn", "pin", "security"))
 
 
-def _is_key_of_settings(key: str, words: tuple[str, ...]) -> bool:
-    """`MAILGUN_KEY`: what programs and environments write so is a credential, other than `CACHE_KEY`."""
-    return words[-1] == "key" and len(words) > 1 and key.isupper() and _KEY_OF_DATA.isdisjoint(words)
+@lru_cache(maxsize=8192)
+def is_key_of_settings(key: str) -> bool:
+    """`MAILGUN_KEY`, `X-Shop-Key`: what environments and headers write so is a credential, other than `CACHE_KEY`."""
+    words = words_of(key)
+    is_written_so = (
+        words[-1:] == ("key",) and len(words) > 1 and (key.isupper() or (words[0] == "x" and len(words) > 2))
+    )
+    return is_written_so and _KEY_OF_DATA.isdisjoint(words)
 
 
 def _is_secret_word(words: tuple[str, ...], at: int) -> bool:

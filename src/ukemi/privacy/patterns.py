@@ -23,7 +23,7 @@ SUSPICIOUS: Final = re2.compile(
     r"(?i)pass|pwd|secret|token|tkn|\btok|_tok|key|auth|cookie|sess|csrf|xsrf|jwt|signature|cv[cv]|ssn|credential|otp|pin|bearer|basic|card"
     r"|(?:security|verification|recovery|access|time|backup|scratch)[^0-9a-z]*code|security[^0-9a-z]*answer|two[^0-9a-z]*factor|social|\bpan|_pan"
     r"|cc[^0-9a-z]*num|mail|user|login|\bip|_ip|addr|\bsid|_sid|saml|mfa|row contains|\bpw|_pw|psw|psk|\bsig\b|[\s'\"]-[uawpPk]|thin:|sqlplus|Private-Lines|identified|name=|\[parameters|code=|AUTH |ecret|oken|ssw?ord|openssl|clave|jelsz|parola|lozinka|geslo|\$(?:2[aby]|argon2\w*|[156y])\$|pbkdf2|== |iban|:[0-9*]+:[^\s:]+:[^\s:]+:"
-    r"|eyJ|-----BEGIN|-----END|UGFzc3dvcmQ6|crypt|//[^\s@/:]*:[^\s@/]*@|/[^\s@/]+@//|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
+    r"|eyJ|-----BEGIN|-----END|UGFzc3dvcmQ6|hmac=|/[a-z-]*(?:reset|magic|verif|confirm|activat|invit)|crypt|//[^\s@/:]*:[^\s@/]*@|/[^\s@/]+@//|:/[^\s@:]*[@:]|@[^\s@/]+[.:(]|(?:\d[ .+-]?){9}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-f]*:[0-9a-f]*:[0-9a-f]*:"
     r"|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt][A-Z]|&#"
     r"|kennwort|contrase|senha|wachtwoord|has[lł]o|heslo|l[oö]senord|adgangskode|salasana|[sş]ifre|парол|密码|密碼|口令|パスワード|비밀번호"
     f"|{VENDOR_PREFIXES}|{VENDOR_HINTS}|{VENDOR_URLS}"
@@ -119,8 +119,8 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(
         "@password",
-        r"(?i)(\b(?:password|passwd|passphrase|secret|api[ _-]?key|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
-        r"|(?:hmac|signing|encryption|secret|master|license|private)[ _-]?key|token\s+(?:is|was)))"
+        r"(?i)(\b(?:password|passwd|passphrase|passcode|pwd|psk|secret|api[ _-]?key|(?:recovery|backup|pairing|activation|unlock|verification)[ -]code|(?:access|auth|refresh|session|csrf)[ _-]?token|session[ _-]?id"
+        r"|(?:hmac|signing|encryption|secret|master|license|private|access|server|pre-?shared)[ _-]?key|token\s+(?:is|was)))"
         r"((?:\s+(?:of|for)(?:\s+[\w.@-]+){1,3}?)?\s+(?:(?:is|was):?\s+|[-|]\s+)?[\"'`(]?)([^\s,;\"'`()\[\]{}=<>/]{5,})",
         told.told_in_a_sentence,
     ),
@@ -132,19 +132,19 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(
         "@password",
-        r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)",
+        r"(?i)\b((?:password|passwd|passphrase|passcode|secret|token|pin|api[ _-]?key|(?:pairing|access|unlock)[ -]code)(?:\s+[\w.@-]+){0,4}?\s+(?:set|changed|reset|updated|rotated)|set\s+(?:[\w.@-]+\s+){0,2}(?:password|passphrase|passcode|secret|pin|(?:pairing|access|unlock)[ -]code))(?:(\s+from\s+)(\S+))?(\s+to:?\s+)(\"[^\"]*\"?|'[^']*'?|\S+)",
         told.set_to,
     ),
     _by(  # password must be longer, got 'hunter2'
         "@password",
-        r"(?i)\b((password|passwd|passphrase|secret|token|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:(?:got|value|received|expected):?\s+|(?:old|previous|new)[:=]\s*))(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
+        r"(?i)\b(([a-z_]{0,40}(?:password|passwd|passphrase|secret|token)|api[ _-]?key)[^.\n\"'=]{0,60}?\s(?:(?:got|value|received|expected):?\s+|(?:old|previous|new)[:=]\s*))(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)"
         r"(?:(,?\s+(?:(?:but\s+)?(?:got|expected|received):?\s+|(?:old|previous|new)[:=]\s*))(\"[^\"]*\"?|'[^']*'?|[^\s,;]+))?",
         told.got,
         is_of_prose=True,
     ),
     _by(  # user.set_password('hunter2')
         "@password",
-        r"""()\b((?:set|check|verify|change|hash|validate|compare)_?[A-Za-z]\w*)(\()("[^"\s]{5,}"|'[^'\s]{5,}')""",
+        r"""()\b((?:set|check|verify|change|hash|validate|compare|Invalid|Wrong|Bad|Weak|Incorrect|Expired)_?[A-Za-z]\w*)(\()("[^"\s]{5,}"|'[^'\s]{5,}')""",
         told.called,
     ),
     _by(  # AUTH hunter2, requirepass hunter2, aws configure set aws_secret_access_key hunter2
@@ -203,7 +203,18 @@ FINDERS: Final[list[Pattern]] = [
         is_of_prose=True,
     ),
     _by("@password", r"""(?i)(\bkey:?\s+b?["'])([\w+/=-]{24,})(["'])""", told.random_key, is_of_prose=True),
-    _by("@password", r"([?&]key=)([^\s&#'\"/.:,)]+)", told.parameter_key),
+    _by("@password", r"([?&](?:key|hmac)=)([^\s&#'\"/.:,)]+)", told.parameter_key),
+    _by(  # password for lena: hunter2
+        "@password",
+        r"(?i)()\b(password|passwort|kennwort|passwd|passphrase|passcode|pin|secret|token)(\s+(?:for|of|f\x{FC}r|von|pour|para|per)(?:\s+[\w.@-]+){1,3}\s*[:=]\s*)(\"[^\"]*\"?|'[^']*'?|[^\s,;]+)",
+        told.told_for,
+        is_of_prose=True,
+    ),
+    _by(  # a link that lets in whoever has it
+        "@password",
+        r"(?i)(/[a-z-]*(?:reset|magic|verif|confirm|activat|invit)[a-z-]*/(?:[a-z0-9]{1,4}/)?)([a-z0-9_.~-]{16,})",
+        told.linked,
+    ),
     _by(  # - name: DB_PASSWORD, and below it the value
         "@password",
         r"(\bname:[ \t]*)([A-Za-z_][\w.-]{1,63})([ \t]*\r?\n[ \t]*value:[ \t]*)(\S[^\r\n]*)",
@@ -311,8 +322,8 @@ FINDERS: Final[list[Pattern]] = [
     _by("@password", r"(?i)((?:^|;)\s*(?:pwd|password)\s*=\s*)\{([^{}]*)\}", told.in_braces),
     _by(
         "@password",
-        r"""(?is)((?:name|key|field|header|loc|property|variable|param)\\*["']?\s*[:= ]\s*[(\[]?(?:\\*["'][\w.-]+\\*["'],\s*){0,4}\\*["'])([A-Za-z_][\w. -]{1,63}?)"""
-        r"""(\\*["'][)\]]?[\s,]*\{?[^<>{}]{0,200}?\b(?:value|content|input|default|val)\\*["']?\s*[:=]\s*)(\\*"(?:[^"\\]|\\[^"])*(?:\\*"|$)|\\*'(?:[^'\\]|\\[^'])*(?:\\*'|$)|[^\s,"'{}\[\]<>]+)""",
+        r"""(?is)((?:name|key|field|header|loc|path|property|variable|param)\\*["']?\s*[:= ]\s*[(\[]?(?:\\*["'][\w.-]+\\*["'],\s*){0,4}\\*["'])([A-Za-z_][\w. -]{1,63}?)"""
+        r"""(\\*["'][)\]]?[\s,]*\{?[^<>{}]{0,200}?\b(?:value|content|input|received|default|val)\\*["']?\s*[:=]\s*)(\\*"(?:[^"\\]|\\[^"])*(?:\\*"|$)|\\*'(?:[^'\\]|\\[^'])*(?:\\*'|$)|[^\s,"'{}\[\]<>]+)""",
         told.value_of_name,
         is_of_prose=True,
     ),

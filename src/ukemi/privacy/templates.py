@@ -12,7 +12,7 @@ PARAMETER: Final = "sentry.message.parameter."
 """Under these names sentry-sdk sends template and parameters of a log; an event has both in its `logentry`."""
 
 _PLACE: Final = re.compile(
-    r"%%|%(?:\((\w{1,63})\))?[-#0 +]*(?:\*|\d+)?(?:\.\d+)?[sdrifxaegucoX]|\{(\w{1,63})(?:![rsa])?(?::[^{}]{0,20})?\}"
+    r"%%|%(?:\((\w{1,63})\))?[-#0 +]*(?:\*|\d+)?(?:\.\d+)?[sdrifxaegucoX]|\{(\w{0,63})(?:![rsa])?(?::[^{}]{0,20})?\}"
 )
 _WORD: Final = re.compile("q7x([0-9]{1,9})k2w9")
 

@@ -7,6 +7,10 @@ from ukemi.privacy.judging import NO_VALUES, PLACEHOLDER, SCHEMES, TYPES, is_ran
 from ukemi.privacy.keys import is_identity_key
 from ukemi.privacy.rules import FILTERED, Rules
 
+_COMPLAINT: Final = re.compile("(?i)invalid|wrong|bad|weak|incorrect|expired")
+_ID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[a-z]+[-_])*[0-9-]+|[\w-]+\.[a-z]{2,4}")
+"""A UUID, an order's number, a file."""
+_CUT: Final = re.compile(r"[\w.@:!$%^&*+=/-]+")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _PLACE: Final = re.compile(r"[\d:.-]+(?:/(?:tcp|udp))?\Z|[./~]")
 _ASKED: Final = re.compile(r"(?:mysql|mariadb)[\w.-]*\s[^\n|;]*\Z")
@@ -34,7 +38,7 @@ def got(match: Any, _rules: Rules) -> str | None:
 
     A parser that got another token than it expected tells none.
     """
-    is_parsed = match.group(2).lower() == "token"
+    is_parsed = match.group(2).lower().endswith("token")
     values = [one and _is_got(one, is_parsed=is_parsed) for one in (match.group(3), match.group(5))]
     if not any(values):
         return None
@@ -48,8 +52,24 @@ def _is_got(value: str, *, is_parsed: bool) -> bool:
 
 
 def called(match: Any, rules: Rules) -> str | None:
-    """`user.set_password('hunter2')`."""
-    return key_and_value(match, rules) if rules.names_secret(match.group(2)) else None
+    """`user.set_password('hunter2')`; `InvalidToken('expired')` tells none."""
+    is_told = not _COMPLAINT.match(match.group(2)) or is_random(match.group(4).strip("\"'"))
+    return key_and_value(match, rules) if is_told and rules.names_secret(match.group(2)) else None
+
+
+def told_for(match: Any, rules: Rules) -> str | None:
+    """`password for lena: …`; `password for lena: rotating` tells none."""
+    value = match.group(4)
+    bare = value.strip("\"'")
+    is_told = value[0] in "\"'" or is_random(bare) or (bare.isdigit() and len(bare) >= 4)
+    return key_and_value(match, rules) if is_told else None
+
+
+def linked(match: Any, _rules: Rules) -> str | None:
+    """`/reset-password/…`, `/magic-login/…`: whoever has the link gets in; ids and names of pages do not."""
+    token = match.group(2)
+    is_random_enough = is_random(token) and sum(map(str.isdigit, token)) > 1 and not _ID.fullmatch(token)
+    return f"{match.group(1)}{FILTERED}" if is_random_enough else None
 
 
 def user_and_password(match: Any, rules: Rules) -> str | None:
@@ -218,10 +238,9 @@ def pair(match: Any, rules: Rules) -> str | None:
 
 
 def element(match: Any, rules: Rules) -> str | None:
-    """`<password>…</password>`, and what was cut within; `Bearer <token> in a header` is none."""
-    value = match.group(4)
-    is_sentence = not match.group(5) and (value[0] in "\"'`" or any(map(str.isspace, value)))
-    return None if is_sentence else pair(match, rules)
+    """`<password>…</password>`, and what was cut within; `Bearer <token> in a header` and `(?P<token>\\w+)` are none."""
+    is_closed = match.string.startswith("</", match.start(5))
+    return pair(match, rules) if is_closed or (not match.group(5) and _CUT.fullmatch(match.group(4))) else None
 
 
 def header(match: Any, rules: Rules) -> str | None:

@@ -152,6 +152,7 @@ def _is_code(key: str, text: str, start: int, *, is_statement: bool) -> bool:
         return True
     first, _, last = name.rpartition(".")
     is_looked_up = bool(_LOOKED_UP.match(text, start)) and not is_random(last)
+    is_looked_up = is_looked_up or (is_statement and name.count(".") > 1 and any(map(is_telling, name.split("."))))
     return bool(first) and (is_telling(last) or first == key or is_looked_up)
 
 

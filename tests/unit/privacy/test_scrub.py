@@ -306,3 +306,35 @@ def test_a_template_tells_also_of_parameters_that_have_names(template):
         "b": 7,
     }
     assert list(scrub(attributes, DEFAULT_RULES).tree.values())[1:] == ["[Filtered]", 7]
+
+
+@pytest.mark.parametrize("parameters", [{"user": "lena", "password": "kestrel-9"}, ["lena", "kestrel-9"]])
+def test_a_parameter_that_goes_does_not_stay_in_the_text_it_was_put_into(parameters):
+    """The text alone does not tell that it is one."""
+    template = "auth %(user)s:%(password)s" if isinstance(parameters, dict) else "auth %s with password %s"
+
+    clean = scrub(
+        {"logentry": {"message": template, "params": parameters, "formatted": "auth lena:kestrel-9"}}, DEFAULT_RULES
+    )
+
+    assert clean.tree["logentry"]["formatted"] == f"auth lena:{FILTERED}"
+    assert "formatted" in clean.remarks["logentry"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("MAILGUN_KEY=ab12-cd34", f"MAILGUN_KEY={FILTERED}"),
+        ('ROUTE_KEY = "route"', 'ROUTE_KEY = "route"'),
+        ("CACHE_KEY=orders-4711a", "CACHE_KEY=orders-4711a"),
+        (r"(?P<token>\w+)/?", r"(?P<token>\w+)/?"),
+        ("<token>kestrel", f"<token>{FILTERED}"),
+        ("app -u lena -p kestrel", f"app -u lena -p {FILTERED}"),
+        ("app -u lena -p 8080", "app -u lena -p 8080"),
+        ("mysql -u lena -p shop", "mysql -u lena -p shop"),
+        ("SETEX session:42 60 kestrel-9", f"SETEX session:42 60 {FILTERED}"),
+        ("SET session TRANSACTION READ ONLY", "SET session TRANSACTION READ ONLY"),
+    ],
+)
+def test_what_opens_something_is_told_from_what_is_only_called_so(text, left):
+    assert scrub({"message": text}, DEFAULT_RULES).tree["message"] == left
