@@ -5,14 +5,21 @@ Encodings: gzip, deflate (zlib), br, zstd, identity; an empty name and the nonse
 mean identity. Source: getsentry/relay's decompression middleware, read 2026-11.
 """
 
-import zlib
 from collections.abc import Callable
 from typing import Protocol
+from zlib import MAX_WBITS
 
 import brotli
 import zstandard
 
 from ukemi.protocol.errors import CompressionError, TooLarge
+
+try:  # takes less than half of zlib's time, which is the most expensive step of an envelope's way to the spool
+    from isal.igzip_lib import IsalError as InflateError
+    from isal.isal_zlib import decompressobj
+except ImportError:  # a machine that it is not made for, see pyproject.toml
+    from zlib import decompressobj
+    from zlib import error as InflateError  # noqa: N812 - a class
 
 CHUNK_BYTES = 64 * 1024
 """At most so much is decoded in one step, and a body is refused at most this far beyond its limit; 2 MiB in zstd."""
@@ -66,7 +73,7 @@ class Decoder:
                 if self.decoded_bytes > self._max_bytes:
                     raise TooLarge(f"The body is larger than {self._max_bytes} bytes when decoded.")
                 parts.append(part)
-        except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+        except (InflateError, brotli.error, zstandard.ZstdError) as error:
             raise CompressionError("The body does not decode with its Content-Encoding.") from error
         return parts
 
@@ -106,7 +113,7 @@ class _Identity:
 class _Zlib:
     def __init__(self, window_bits: int) -> None:
         self._window_bits = window_bits
-        self._inflate = zlib.decompressobj(window_bits)
+        self._inflate = decompressobj(window_bits)
         self._data = b""
         self._is_begun = False
 
@@ -116,9 +123,9 @@ class _Zlib:
     def read(self) -> bytes:
         while self._data:
             if self._inflate.eof:  # gzip allows several members one after the other
-                self._inflate = zlib.decompressobj(self._window_bits)
+                self._inflate = decompressobj(self._window_bits)
             self._is_begun = True
-            part = self._inflate.decompress(self._data, CHUNK_BYTES)
+            part: bytes = self._inflate.decompress(self._data, CHUNK_BYTES)
             rest = self._inflate.unconsumed_tail or self._inflate.unused_data
             is_stuck = not part and len(rest) == len(self._data)
             self._data = rest
@@ -193,9 +200,9 @@ _CODECS: dict[str, Callable[[], _Codec]] = {
     "": _Identity,
     "identity": _Identity,
     "utf-8": _Identity,
-    "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
-    "x-gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
-    "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+    "gzip": lambda: _Zlib(16 + MAX_WBITS),
+    "x-gzip": lambda: _Zlib(16 + MAX_WBITS),
+    "deflate": lambda: _Zlib(MAX_WBITS),
     "br": _Brotli,
     "zstd": _Zstd,
 }

@@ -24,6 +24,8 @@ ENCODERS = {
     "utf-8": bytes,
     "": bytes,
 }
+GZIP_FLAGS = 3
+"""Place of a byte of gzip's header, in which one of the two passes over bits without a meaning and the other refuses them."""
 CODECS = ["gzip", "deflate", "br", "zstd"]
 bodies = st.binary(max_size=300) | st.binary(min_size=1, max_size=9).map(lambda piece: piece * 20_000)
 
@@ -74,6 +76,35 @@ def test_body_that_ends_in_the_middle_is_refused(encoding):
 
 def test_gzip_of_several_members_is_one_body():
     assert decode(gzip.compress(b"one ", mtime=0) + gzip.compress(b"two", mtime=0), "gzip", MIB) == b"one two"
+
+
+def reference(body: bytes, encoding: str) -> bytes | None:
+    """What zlib makes of a body of perhaps several members; None when it is broken or ends in the middle."""
+    decoded = b""
+    while body:
+        inflate = zlib.decompressobj(31 if encoding == "gzip" else 15)
+        try:
+            decoded += inflate.decompress(body)
+        except zlib.error:
+            return None
+        if not inflate.eof:
+            return None
+        body = inflate.unused_data
+    return decoded
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate"]), st.data())
+def test_a_body_with_one_wrong_byte_is_decoded_or_refused_as_zlib_does(body, encoding, data):
+    """Checksums included: half an event, or another one, must not be taken for what was sent."""
+    encoded = bytearray(ENCODERS[encoding](body))
+    place = data.draw(st.integers(0, len(encoded) - 1).filter(lambda place: place != GZIP_FLAGS))
+    encoded[place] ^= data.draw(st.integers(0, 255))
+    try:
+        decoded = decode(bytes(encoded), encoding, MIB)
+    except CompressionError:
+        decoded = None
+
+    assert decoded == reference(bytes(encoded), encoding)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd"])
