@@ -68,6 +68,11 @@ stage_failures = Counter(
     ["stage"],
     registry=WORKER,
 )
+assisted_events = Counter(
+    "ukemi_assisted_events",
+    "Events that digest's assistant understood, a second process that runs while there is a backlog.",
+    registry=WORKER,
+)
 retention_rows = Counter("ukemi_retention_rows", "Rows that retention deleted, by table.", ["table"], registry=WORKER)
 
 

@@ -43,6 +43,7 @@ from ukemi.collector.alerts.rules_file import (
 from ukemi.collector.alerts.worker import Alerts
 from ukemi.collector.bell import Bell
 from ukemi.collector.core.clock import SECOND_US, Clock, SystemClock
+from ukemi.collector.digest.assistant import Assistant, cores
 from ukemi.collector.digest.worker import Digest
 from ukemi.collector.ingest.admission import nothing_fits_at
 from ukemi.collector.ingest.app import IngestApp
@@ -281,7 +282,7 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
     steps: list[Callable[[Clock], int]] = []
     loops: list[Loop] = []
     telling = Bell()
-    spool = None
+    spool = digest = None
     if Role.DIGEST in roles:
         spool = SpoolReader(settings.spool_path)
         digest = Digest(
@@ -290,6 +291,7 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
             pii_key(settings),
             max_attachments_per_event=settings.max_attachments_per_event,
             keep_contact=settings.keep_feedback_contact,
+            assistant=Assistant() if cores() > 1 else None,
         )
         steps.append(digest.step)
         limit = settings.max_database_bytes
@@ -364,6 +366,8 @@ def run_worker(settings: Settings, roles: set[Role], say_ready: Callable[[], Non
         bell.close()
     client.close()
     near.close()
+    if digest:
+        digest.close()
     if spool:
         spool.close()
     database.close()

@@ -38,11 +38,11 @@ def observe_events(events: Iterable[tuple[Understood, str]]) -> Events:
     """
     found: Events = {}
     for one, issue_id in events:
-        service = Service(one.project_id, one.event.environment, one.event.release)
+        service = Service(one.project_id, one.environment, one.release)
         kinds = found.setdefault((service, "events", one.received_us), {})
-        count = kinds.setdefault(kind_of(issue_id, one.event.level, one.event.tags, one.key_kind), EventCount())
+        count = kinds.setdefault(kind_of(issue_id, one.level, one.told_tags, one.key_kind), EventCount())
         count.events += 1
-        if (key := one.event.user.key) and len(count.users) < MAX_USERS:
+        if (key := one.user_key) and len(count.users) < MAX_USERS:
             count.users = sorted({*count.users, blake2b(key.encode(), digest_size=8).hexdigest()})
     return found
 

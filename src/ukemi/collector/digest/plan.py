@@ -107,8 +107,8 @@ def plan(
             continue
         group = (
             key,
-            one.event.environment,
-            one.event.level,
+            one.environment,
+            one.level,
             one.key_kind,
             one.tags.get("domain"),
             one.tags.get("expected"),
@@ -132,7 +132,7 @@ def _kind(
     return why_change(
         with_this,
         one.received_us,
-        releases.get((one.project_id, one.event.release)),
+        releases.get((one.project_id, one.release)),
         releases.get((one.project_id, standing.condition.release)),
     )
 
@@ -140,21 +140,21 @@ def _kind(
 def _add(issue: PlannedIssue, one: Understood) -> None:
     issue.latest = one
     issue.event_count += 1
-    issue.release = one.event.release or issue.release
+    issue.release = one.release or issue.release
     issue.tags.update(one.tags.items())
-    if one.event.user.key:
-        issue.user_keys.add(one.event.user.key)
+    if one.user_key:
+        issue.user_keys.add(one.user_key)
 
 
 def _detail(one: Understood) -> ChangeDetail:
     return ChangeDetail(
         title=one.title,
         culprit=one.culprit,
-        level=one.event.level,
-        environment=one.event.environment,
-        release=one.event.release,
+        level=one.level,
+        environment=one.environment,
+        release=one.release,
         key_kind=one.key_kind,
-        tags=dict(list(one.event.tags.items())[:MAX_TAGS_IN_CHANGE]),
+        tags=dict(list(one.told_tags.items())[:MAX_TAGS_IN_CHANGE]),
         event_id=one.event_id,
         received_us=one.received_us,
     )

@@ -13,7 +13,7 @@ from ukemi.collector.digest.trim import trim
 from ukemi.collector.spool.item import ItemContext, SpoolItem
 from ukemi.privacy import Rules, scrub, scrub_text
 from ukemi.protocol.event import Event, Tree, decode_event, read_event, read_instant
-from ukemi.protocol.vocabulary import ITEM_CATEGORIES, Category
+from ukemi.protocol.vocabulary import ITEM_CATEGORIES, Category, Level
 
 MAX_AGE_US = 30 * 86_400 * SECOND_US
 MAX_ERRORS = 50
@@ -33,16 +33,22 @@ class Understood(msgspec.Struct, frozen=True):
     key_kind: str
     received_us: int
     occurred_us: int
-    event: Event
+    level: Level
+    environment: str
+    release: str
+    platform: str
+    user_key: str
     title: str
     culprit: str
     fingerprint: Fingerprint
     earlier_hash: bytes | None
     """Of the version that the project comes from, while its fingerprints still find their issues."""
+    told_tags: dict[str, str]
+    """Those of the event: what rules look at."""
     tags: dict[str, str]
     """Those of the event and those derived from it: what the issue's distribution counts."""
     content: bytes
-    """The scrubbed event as JSON. No tree: a batch of them would be many objects to look after."""
+    """The scrubbed event as JSON. No tree and no `Event`: a batch of them would be many objects to look after."""
     category: Category = "error"
     """What it counts under."""
 
@@ -87,11 +93,16 @@ def understand(item: SpoolItem, rules: Rules, grouped_by: GroupedBy) -> Understo
         key_kind=item.key_kind,
         received_us=item.received_us,
         occurred_us=occurred_us,
-        event=event,
+        level=event.level,
+        environment=event.environment,
+        release=event.release,
+        platform=event.platform,
+        user_key=event.user.key,
         title=title(event),
         culprit=culprit(event),
         fingerprint=fingerprint(event, grouped_by.version, grouped_by.versions),
         earlier_hash=fingerprint(event, grouped_by.earlier, grouped_by.versions).hash if grouped_by.earlier else None,
+        told_tags=event.tags,
         tags=_tags(event),
         content=msgspec.json.encode(tree),
         category=ITEM_CATEGORIES[item.item_type],

@@ -22,6 +22,7 @@ from ukemi.collector.core.clock import MINUTE_US, Clock
 from ukemi.collector.core.fingerprint import VERSIONS, Versions
 from ukemi.collector.core.observation import EventCount, Service
 from ukemi.collector.core.outcome import OutcomeCount
+from ukemi.collector.digest.assistant import Assistant
 from ukemi.collector.digest.attachments import Attachments
 from ukemi.collector.digest.family import Counts, Family, count, minute_of
 from ukemi.collector.digest.feedback import Feedbacks
@@ -88,6 +89,7 @@ class Digest:
         keep_contact: bool = True,
         versions: Versions = VERSIONS,
         batch_s: float = BATCH_S,
+        assistant: Assistant | None = None,
     ) -> None:
         """
         Args:
@@ -95,9 +97,11 @@ class Digest:
             keep_contact: keep name and address of those who sent feedback as they gave them, to be answered.
             versions: of fingerprints; projects say which they use.
             batch_s: a batch is cut after this time of understanding.
+            assistant: understands a part of a backlog; it knows no other `versions` than those that are released.
         """
         self._database = database
         self._spool = spool
+        self._hash_key = hash_key
         self._rules = dataclasses.replace(DEFAULT_RULES, hash_key=hash_key)
         self._bases = Bases()
         with database.read() as tx:
@@ -115,9 +119,19 @@ class Digest:
         ]
         self._families = {item_type: family for family in families for item_type in family.item_types}
         self._may_have_more = True
+        self._assistant = assistant
+        self._ahead: tuple[int, list[SpoolItem]] = (-1, [])
+        """Events that were read before their turn, and the position that they follow."""
+
+    def close(self) -> None:
+        """End the assistant."""
+        if self._assistant:
+            self._assistant.close()
 
     def step(self, clock: Clock) -> int:
         """Digest at most one batch of each lane, signals first. Returns how many items were taken from the spool."""
+        if self._assistant:
+            self._assistant.tend()
         if not self._spool.changed() and not self._may_have_more:
             return 0
         self._may_have_more = True  # a step that fails is tried again, also when nothing new comes
@@ -127,7 +141,7 @@ class Digest:
         return taken
 
     def _step(self, lane: Lane, clock: Clock) -> int:
-        items = self._spool.read(lane, self._positions[lane], BATCH_ITEMS, BATCH_BYTES)
+        items = self._read(lane)
         if not items:
             return 0
         counts: Counts = Counter()
@@ -144,7 +158,7 @@ class Digest:
                 if not self._has_project(item.project_id):
                     log.warning("item of a project that is not here", project=item.project_id)
                 elif item.item_type == "event":
-                    understood.append(understand(item, self._rules, self._projects[item.project_id]))
+                    understood.append(self._understand(item))
                 elif item.item_type in self._families:
                     self._families[item.item_type].take(item, counts)
                 elif item.item_type == "raw_security":
@@ -167,6 +181,8 @@ class Digest:
             if time.monotonic() - began_s > self._batch_s:
                 done = item.position
                 break
+        if lane is Lane.EVENTS and self._assistant:
+            self._look_ahead(self._assistant, done, is_behind=done < items[-1].position or _is_full(items))
         with self._database.write() as tx:
             self._write_events(tx, understood, counts, clock.now_us())
             for family in families:
@@ -180,6 +196,29 @@ class Digest:
         self._positions[lane] = done
         self._spool.trim(lane, done)
         return sum(1 for item in items if item.position <= done)
+
+    def _read(self, lane: Lane) -> list[SpoolItem]:
+        """The next batch."""
+        position, items = self._ahead
+        if lane is Lane.EVENTS and items and position == self._positions[lane]:
+            return items
+        return self._spool.read(lane, self._positions[lane], BATCH_ITEMS, BATCH_BYTES)
+
+    def _understand(self, item: SpoolItem) -> Understood:
+        grouped_by = self._projects[item.project_id]
+        answer = self._assistant.answer(item, grouped_by) if self._assistant else None
+        return answer or understand(item, self._rules, grouped_by)
+
+    def _look_ahead(self, assistant: Assistant, done: int, *, is_behind: bool) -> None:
+        """Let the assistant begin with the events behind position `done` while this process writes those up to it."""
+        assistant.note(is_behind=is_behind)
+        self._ahead = (-1, [])
+        if not is_behind or not assistant.is_ready:
+            return
+        items = self._spool.read(Lane.EVENTS, done, BATCH_ITEMS, BATCH_BYTES)
+        self._ahead = (done, items)
+        mine = [item for item in items if item.item_type == "event" and item.project_id in self._projects]
+        assistant.order(mine, self._projects, self._hash_key)
 
     def _has_project(self, project_id: int) -> bool:
         """Whether the database knows the project; after an older backup was restored it may not."""
@@ -224,7 +263,7 @@ class Digest:
         issue_ids = {
             key: issue for key, issue in found.items() if (key[0], issue) in standings
         }  # others were deleted now
-        named = {(one.project_id, one.event.release): one.received_us for one in reversed(batch) if one.event.release}
+        named = {(one.project_id, one.release): one.received_us for one in reversed(batch) if one.release}
         releases.see(tx, named)
         resolved_in = {(p, standing.condition.release) for (p, _), standing in standings.items()}
         known_releases = releases.find(tx, {*named, *resolved_in}) if any(name for _, name in resolved_in) else {}
@@ -242,7 +281,7 @@ class Digest:
         rollups.add(
             tx,
             Counter(
-                (one.project_id, issue_id, one.event.environment, one.event.release, one.received_us)
+                (one.project_id, issue_id, one.environment, one.release, one.received_us)
                 for one, issue_id in planned.events
             ),
         )
@@ -258,6 +297,11 @@ class Digest:
         self._feedback.link(
             tx, {(one.project_id, bytes.fromhex(one.event_id)): issue_id for one, issue_id in planned.events}
         )
+
+
+def _is_full(items: Sequence[SpoolItem]) -> bool:
+    """Whether a batch was cut at its limits, so that more may wait."""
+    return len(items) >= BATCH_ITEMS or sum(len(item.payload) for item in items) >= BATCH_BYTES
 
 
 @contextlib.contextmanager
@@ -334,7 +378,7 @@ def _write_issues(tx: Tx, planned: Plan) -> None:
             issues.IssueDelta(
                 project_id=i.project_id,
                 id=i.id,
-                level=i.latest.event.level,
+                level=i.latest.level,
                 title=i.latest.title,
                 last_seen_us=i.latest.received_us,
                 event_count=i.event_count,
@@ -374,13 +418,13 @@ def _issue_row(issue: PlannedIssue, number: int) -> issues.IssueRow:
         id=issue.id,
         number=number,
         status="open",
-        level=first.event.level,
+        level=first.level,
         title=first.title,
         culprit=first.culprit,
-        platform=first.event.platform,
+        platform=first.platform,
         key_kind=first.key_kind,
         grouping=msgspec.json.encode(grouping).decode(),
-        first_release=first.event.release,
+        first_release=first.release,
         first_seen_us=first.received_us,
         last_seen_us=first.received_us,
         event_count=0,
@@ -397,10 +441,10 @@ def _event_row(one: Understood, issue_id: str, body: bytes) -> events.EventRow:
         received_us=one.received_us,
         occurred_us=one.occurred_us,
         key_kind=one.key_kind,
-        level=one.event.level,
-        environment=one.event.environment,
-        release=one.event.release,
+        level=one.level,
+        environment=one.environment,
+        release=one.release,
         title=one.title,
-        user_key=one.event.user.key,
+        user_key=one.user_key,
         body=body,
     )
