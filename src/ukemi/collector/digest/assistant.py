@@ -35,6 +35,8 @@ IDLE_S: Final = 30.0
 SILENT_S: Final = 20.0
 """One that owes answers and gives none for so long hangs."""
 BUSY_SHARE: Final = 0.25
+NICE: Final = 10
+"""Accepting goes before, a tenth of its time is enough beside it: what waits in the spool can wait."""
 SEND_S: Final = 1.0
 """So long an order may take to be handed over: between two events, the assistant looks for one."""
 FIRST_PAUSE_S: Final = 5.0
@@ -189,6 +191,8 @@ class Assistant:
                 log.exception("assistant cannot be started")
                 self._retry_later()
                 return
+        with contextlib.suppress(OSError):  # already dead
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
         ours.setblocking(False)
         self._socket = ours
         self._started_s = self._heard_s = self._ordered_s = self._now_s()

@@ -9,7 +9,6 @@ whatever death, the other end of that socket closes, and this process ends as we
 import contextlib
 import dataclasses
 import gc
-import os
 import select
 import signal
 import socket
@@ -25,8 +24,6 @@ from ukemi.collector.spool.item import SpoolItem
 from ukemi.privacy import DEFAULT_RULES, Rules
 
 LENGTH_BYTES: Final = 4
-NICE: Final = 5
-"""Accepting goes before: what waits in the spool can wait."""
 OOM_SCORE: Final = 500
 """When memory gets short, this process goes first: nothing is lost with it."""
 _ROOMS: Final = ("privacy", "protocol", "collector/core", "collector/digest", "collector/spool")
@@ -135,7 +132,6 @@ def main() -> None:
     """Work until the worker is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):  # told to a whole group, they are meant for the worker, which drains
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICE)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     gc.disable()  # JSON has no cycles, and to look for some takes a third of the time
