@@ -35,6 +35,7 @@ IDLE_S: Final = 30.0
 SILENT_S: Final = 20.0
 """One that owes answers and gives none for so long hangs."""
 BUSY_SHARE: Final = 0.25
+"""One that still owes more of the next batch than this is busy enough."""
 NICE: Final = 10
 """Accepting goes before, a tenth of its time is enough beside it: what waits in the spool can wait."""
 SEND_S: Final = 1.0
