@@ -37,7 +37,7 @@ SILENT_S: Final = 20.0
 BUSY_SHARE: Final = 0.25
 """One that still owes more of the next batch than this is busy enough."""
 NICE: Final = 10
-"""Accepting goes before, a tenth of its time is enough beside it: what waits in the spool can wait."""
+"""Once it is up, accepting goes before, and leaves it a tenth of the time: what waits in the spool can wait."""
 SEND_S: Final = 1.0
 """So long an order may take to be handed over: between two events, the assistant looks for one."""
 FIRST_PAUSE_S: Final = 5.0
@@ -192,8 +192,6 @@ class Assistant:
                 log.exception("assistant cannot be started")
                 self._retry_later()
                 return
-        with contextlib.suppress(OSError):  # already dead
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
         ours.setblocking(False)
         self._socket = ours
         self._started_s = self._heard_s = self._ordered_s = self._now_s()
@@ -245,6 +243,9 @@ class Assistant:
                 if msgspec.msgpack.decode(body, type=Hello).code != self._code:
                     raise BadAnswer("It runs other code than this worker, which an upgrade will replace.")
                 self._is_ready = True
+                if self._process:
+                    with contextlib.suppress(OSError):  # it has died meanwhile
+                        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
                 continue
             answer = msgspec.msgpack.decode(body, type=Answer)
             if self._owed.pop(answer.position, None):
