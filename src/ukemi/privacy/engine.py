@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, compress, count
+from itertools import accumulate, compress, count, islice
 from typing import Any, Final
 
 from ukemi.privacy.identity import hash_identity, is_hashed
@@ -53,6 +53,7 @@ _BETWEEN_ARGUMENTS: Final = "\f"
 """A space to the patterns, and in no argument."""
 _LEAST_PUT_IN: Final = 5
 """Shorter ones stand in other words, too."""
+_MAX_PUT_IN: Final = 100
 _LEAST_CARD: Final = 10**12
 """Card numbers have 13 digits or more."""
 _TEXT: Final = 0
@@ -331,7 +332,7 @@ class _Walk:
         text = value.get("formatted")
         if not isinstance(text, str):
             return value
-        for secret in secrets:
+        for secret in islice(secrets, _MAX_PUT_IN):
             if isinstance(secret, str) and len(secret) >= _LEAST_PUT_IN and secret in text:
                 self.note((place, "formatted"), "@password:filter", "s", text)
                 text = text.replace(secret, FILTERED)

@@ -14,6 +14,7 @@ _CUT: Final = re.compile(r"[\w.@:!$%^&*+=/-]+")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _PLACE: Final = re.compile(r"[\d:.-]+(?:/(?:tcp|udp))?\Z|[./~]")
 _ASKED: Final = re.compile(r"(?:mysql|mariadb)[\w.-]*\s[^\n|;]*\Z")
+_MAX_COMMAND: Final = 200
 _ITEM: Final = re.compile(r"(?m)(^[ \t]*-[ \t]+)(\S+)")
 _SQL_WORD: Final = re.compile(r"[A-Za-z_]\w+", re.ASCII)
 
@@ -125,7 +126,7 @@ def signed_on(match: Any, _rules: Rules) -> str | None:
 def option_after_user(match: Any, _rules: Rules) -> str | None:
     """`-u USER -p PASSWORD`; behind `mysql -u USER -p` stands a database, elsewhere a port or a path."""
     value = match.group(2).strip("\"'")
-    is_other = _PLACE.match(value) or _ASKED.search(match.string, 0, match.start(2))
+    is_other = _PLACE.match(value) or _ASKED.search(match.string, max(0, match.start(2) - _MAX_COMMAND), match.start(2))
     return None if is_other or says_nothing(value) else f"{match.group(1)}{FILTERED}"
 
 
