@@ -80,7 +80,7 @@ _SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "session
 """Words written together: `userpassword`, `accesstoken`."""
 _ABOUT: Final = frozenset(
     # how many, how long, how often, when
-    "count counts length len size limit max min num number total ratio rate budget usage used quota remaining attempts retries "
+    "count counts length len size limit max min num number total ratio rate budget usage used quota remaining left attempts retries "
     "tries index position offset second seconds minute minutes hour hours day days ttl age expires expiry expired expiration "
     "expire lifetime duration timeout interval at in on time timestamp date changed updated created since until "
     # what kind, where from, by which rule

@@ -270,7 +270,7 @@ FINDERS: Final[list[Pattern]] = [
     ),
     _by(
         "@password",
-        r"(?i)()\b((?:pin|otp|(?:one[ -]?time|verification|security|login|access))[ -]code|pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b",
+        r"(?i)()\b((?:pin|otp|mfa|totp|(?:one[ -]?time|verification|security|login|access))[ -]code|pin|cvv|cvc|otp)([ \t]+)([0-9]{3,8})\b",
         told.key_and_value,
     ),
     _by("@password", r"(<(?:\w+:)?)([A-Za-z_][\w.-]{1,63})((?:\s[^<>]*)?>)([^<>]+)(<|$)", told.element),
