@@ -6,7 +6,8 @@ secrets were told somewhere, and 3.0 % of 230 harmless texts lost something. Sec
 before the first), 6.1 % of 115. Third (sixty ways to tell one password, and what only looks so): 27 % and 13 %. Fourth
 (events with one text each, written without knowledge of the rules): 8.5 % of 436, 4.0 % of 522. Fifth (the same of another
 product, measured after the rules were mended for the fourth): 16.9 % of 142 (18.3 % before), 2.6 % of 152. Sixth
-(ordinary ones, written and measured after all that): 8 % of 50, 2 % of 50. What is still told, or taken needlessly, stands in a group of its own in each file.
+(ordinary ones, written and measured after all that): 8 % of 50, 2 % of 50. What is still told, or taken needlessly,
+stands in a group of its own in each file.
 """
 
 import pytest
