@@ -231,7 +231,7 @@ s = socket.socket(fileno=0)
 """
 HELLO = OTHER + "s.sendall(frame(Hello(code())))\n"
 ANSWERS_ANOTHER = """
-task = _read(s).tasks[0]
+_read(s, Order); task = _read(s, Task)
 other = msgspec.structs.replace(task.item, event_id="f" * 32)
 s.sendall(frame(Answer(task.item.position, 1, None, understand(other, DEFAULT_RULES, GroupedBy()))))
 time.sleep(600)
@@ -245,8 +245,8 @@ time.sleep(600)
         OTHER + "s.sendall(b'HTTP/1.1 400 Bad Request'); time.sleep(600)",
         OTHER + "s.sendall(bytes([0, 0, 0, 3, 1, 2, 3])); time.sleep(600)",
         OTHER + "s.sendall(frame(Hello('other'))); time.sleep(600)",
-        HELLO + "_read(s); s.sendall(bytes([0, 0, 0, 2, 255, 255])); time.sleep(600)",
-        HELLO + "_read(s); os._exit(1)",
+        HELLO + "_read(s, Order); s.sendall(bytes([0, 0, 0, 2, 255, 255])); time.sleep(600)",
+        HELLO + "_read(s, Order); os._exit(1)",
         HELLO + ANSWERS_ANOTHER,
     ],
     ids=["dies", "other protocol", "no greeting", "other code", "bad bytes", "dies at work", "answers another"],

@@ -144,7 +144,9 @@ class Assistant:
         ]
         try:
             self._socket.settimeout(SEND_S)
-            self._socket.sendall(frame(Order(hash_key, tasks)))
+            self._socket.sendall(frame(Order(hash_key, len(tasks))))
+            for task in tasks:
+                self._socket.sendall(frame(task))
             self._socket.setblocking(False)
         except OSError:
             self._give_up("takes no order")

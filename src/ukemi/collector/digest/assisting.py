@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from ukemi.collector.spool.item import SpoolItem
 from ukemi.privacy import DEFAULT_RULES, Rules
 
 LENGTH_BYTES: Final = 4
+_Message = TypeVar("_Message")
 OOM_SCORE: Final = 500
 """When memory gets short, this process goes first: nothing is lost with it."""
 _ROOMS: Final = ("privacy", "protocol", "collector/core", "collector/digest", "collector/spool")
@@ -40,10 +41,14 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to understand, the last task first. It takes the place of the order before."""
+    """
+    So many tasks follow, each in a frame of its own; the last comes first. It takes the place of the order before.
+
+    One frame of them all would be megabytes, which both processes would hold twice.
+    """
 
     hash_key: bytes
-    tasks: list[Task]
+    tasks: int
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -88,8 +93,13 @@ def answer(task: Task, rules: Rules) -> bytes:
         return frame(Answer(*by, None))
 
 
-def serve(connection: socket.socket) -> None:
-    """Understand what is ordered until the other end is closed; a new order ends the one before."""
+def serve(connection: socket.socket) -> NoReturn:
+    """
+    Understand what is ordered; a new order ends the one before.
+
+    Raises:
+        ConnectionError: the other end is closed.
+    """
     tasks: list[Task] = []
     rules = DEFAULT_RULES
     unsent = bytearray()
@@ -98,12 +108,11 @@ def serve(connection: socket.socket) -> None:
         poll.register(connection, select.POLLIN | (select.POLLOUT if unsent else 0))
         ((_, ready),) = poll.poll(0 if tasks else None) or [(0, 0)]
         if ready & ~select.POLLOUT:
-            order = _read(connection)
-            if order is None:
-                return
+            order = _read(connection, Order)
             gc.collect()  # an error may have been part of a cycle
-            tasks, rules = order.tasks, dataclasses.replace(DEFAULT_RULES, hash_key=order.hash_key)
-            del order
+            rules = dataclasses.replace(DEFAULT_RULES, hash_key=order.hash_key)
+            tasks = []  # what is left of the last one goes before the next one comes
+            tasks = [_read(connection, Task) for _ in range(order.tasks)]
         elif ready & select.POLLOUT:
             with contextlib.suppress(BlockingIOError):
                 del unsent[: connection.send(unsent, socket.MSG_DONTWAIT)]
@@ -111,19 +120,23 @@ def serve(connection: socket.socket) -> None:
             unsent += answer(tasks.pop(), rules)
 
 
-def _read(connection: socket.socket) -> Order | None:
-    """The next order; None when there will be no more."""
+def _read(connection: socket.socket, kind: type[_Message]) -> _Message:
+    """
+    The next frame.
+
+    Raises:
+        ConnectionError: there will be no more.
+    """
     length = _exactly(connection, LENGTH_BYTES)
-    body = _exactly(connection, int.from_bytes(length, "big")) if length else None
-    return msgspec.msgpack.decode(body, type=Order) if body else None
+    return msgspec.msgpack.decode(_exactly(connection, int.from_bytes(length, "big")), type=kind)
 
 
-def _exactly(connection: socket.socket, size: int) -> bytearray | None:
+def _exactly(connection: socket.socket, size: int) -> bytearray:
     read = bytearray()
     while len(read) < size:
-        part = connection.recv(min(size - len(read), 1 << 20))
+        part = connection.recv(min(size - len(read), 1 << 16))
         if not part:
-            return None
+            raise ConnectionError("The other end is closed.")
         read += part
     return read
 
@@ -137,7 +150,7 @@ def main() -> None:
     gc.disable()  # JSON has no cycles, and to look for some takes a third of the time
     gc.freeze()
     connection = socket.socket(fileno=sys.stdin.fileno())
-    with contextlib.suppress(ConnectionError):  # the worker died
+    with contextlib.suppress(ConnectionError):  # the worker has ended
         connection.sendall(frame(Hello(code())))
         serve(connection)
 
