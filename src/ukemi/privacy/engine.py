@@ -214,9 +214,11 @@ class _Walk:
                 self.note(place, "@password:filter", "s", value)
             return True
         if isinstance(value, str | bytes) and is_identity_key(key):
-            if _stands_for_nothing(text := _plain(value)):
+            text = _plain(value)
+            hashed = (_known if len(text) <= _MAX_NAME else _hashed)(text, rules.hash_key)
+            if hashed is None:
                 return False
-            into[at], found = _hashed(text, rules)
+            into[at], found = hashed
             for rule, kind in found:
                 self.note(place, rule, kind, value)
             return True
@@ -518,14 +520,20 @@ def _readable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _hashed(value: str, rules: Rules) -> tuple[str, Found]:
-    """An identity as its hash, or removed when there is no key to hash with."""
+def _hashed(value: str, key: bytes | None) -> tuple[str, Found] | None:
+    """An identity as its hash, or removed when there is no key to hash with; None when the value stands for nothing."""
+    if _stands_for_nothing(value):
+        return None
     if not value or value == FILTERED or is_hashed(value) or value == "{{auto}}":
         return value, []
-    if rules.hash_key is None:
+    if key is None:
         return FILTERED, [("@identity:remove", "x")]
     parts = [part for part in value.split(",") if part.strip()]  # X-Forwarded-For lists several
-    return ", ".join(hash_identity(part, rules.hash_key) for part in parts[:10]), [("@identity:hash", "p")]
+    return ", ".join(hash_identity(part, key) for part in parts[:10]), [("@identity:hash", "p")]
+
+
+_known: Final = lru_cache(maxsize=2048)(_hashed)
+"""The same people come again."""
 
 
 def _searched(text: str, rules: Rules, sort: int) -> tuple[str, Found]:
