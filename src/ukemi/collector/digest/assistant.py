@@ -36,6 +36,8 @@ SILENT_S: Final = 20.0
 """One that owes answers and gives none for so long hangs."""
 BUSY_SHARE: Final = 0.25
 """One that still owes more of the next batch than this is busy enough."""
+FEWEST: Final = 25
+"""So many events it is asked for at first, later for twice as many as it had answered: to hand over more takes time for nothing."""
 NICE: Final = 10
 """Once it is up, accepting goes before, and leaves it a tenth of the time: what waits in the spool can wait."""
 SEND_S: Final = 1.0
@@ -72,6 +74,8 @@ class Assistant:
         self._owed: dict[int, GroupedBy] = {}
         """What it was asked for and has not answered, by position."""
         self._answers: dict[int, Answer] = {}
+        self._answered = 0
+        """Since the last order."""
         self._behind_since_s: float | None = None
         self._started_s = self._heard_s = self._ordered_s = 0.0
         self._pause_s = FIRST_PAUSE_S
@@ -136,7 +140,9 @@ class Assistant:
             return
         if not self._owed:
             self._heard_s = self._now_s()
-        self._owed = {position: by for position, by in wanted.items() if position not in self._answers}
+        missing = [position for position in wanted if position not in self._answers]
+        self._owed = {position: wanted[position] for position in missing[-max(FEWEST, 2 * self._answered) :]}
+        self._answered = 0
         tasks = [
             Task(item, wanted[item.position].version, wanted[item.position].earlier)
             for item in items
@@ -252,6 +258,7 @@ class Assistant:
             answer = msgspec.msgpack.decode(body, type=Answer)
             if self._owed.pop(answer.position, None):
                 self._answers[answer.position] = answer
+                self._answered += 1
 
 
 def cores() -> int:
