@@ -3,7 +3,7 @@ Digest's assistant: a second process that understands events ahead, so that a ba
 
 Understanding takes two thirds of digest's time and is pure, so it can be done elsewhere. While the worker writes a batch, the
 assistant begins with the next one, at its end; the worker goes through it from the front, understands what has no answer
-yet and takes the answers that are there. So the two meet somewhere, neither ever waits for the other, and an assistant that
+yet and takes the answers that are there. So the two meet somewhere, neither waits for what the other understands, and an assistant that
 dies, hangs or answers nonsense costs nothing but its help: the worker would have understood everything itself.
 
 It runs only while there is a backlog, for it takes some 40 MB.
