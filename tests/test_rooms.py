@@ -44,7 +44,7 @@ SEES: dict[str, set[str]] = {
         for stage in ("ingest", "digest", "alerts", "notify", "web")
     },
     "ukemi.collector.supervisor": {"ukemi.collector.plain_log"},
-    "ukemi.collector.processes": {"ukemi.collector"},
+    **{f"ukemi.collector.{name}": {"ukemi.collector"} for name in ("processes", "http_process", "worker_process")},
     "ukemi.cli": {"ukemi"},
 }
 
@@ -58,11 +58,11 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "httpcore": ("ukemi.collector.notify",),
     "httpx": ("ukemi.cli",),
     "sentry_sdk": ("ukemi.sdk", "ukemi.cli"),
-    "starlette": ("ukemi.sdk", "ukemi.collector.web", "ukemi.collector.ingest", "ukemi.collector.processes"),
+    "starlette": ("ukemi.sdk", "ukemi.collector.web", "ukemi.collector.ingest", "ukemi.collector.http_process"),
     "fastapi": ("ukemi.sdk",),
     "re2": ("ukemi.privacy", "ukemi.sdk"),
     "typer": ("ukemi.cli",),
-    "uvicorn": ("ukemi.collector.processes",),
+    "uvicorn": ("ukemi.collector.http_process",),
     "pwdlib": ("ukemi.collector.web",),
 }
 

@@ -21,10 +21,10 @@ from ukemi.collector.core.issue import Wish
 from ukemi.collector.notify.errors import Undeliverable
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import Notifier
-from ukemi.collector.processes import open_channels
 from ukemi.collector.store import changes, incidents, issues, notifications, requests, schema
 from ukemi.collector.store.database import Database
 from ukemi.collector.store.incidents import Incident
+from ukemi.collector.worker_process import open_channels
 from ukemi.protocol.request_counts import Instance, RequestCounts
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

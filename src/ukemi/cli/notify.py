@@ -15,7 +15,7 @@ from ukemi.collector.notify.channels.base import Telling
 from ukemi.collector.notify.errors import Undeliverable
 from ukemi.collector.notify.http import OutgoingClient
 from ukemi.collector.notify.worker import test_content
-from ukemi.collector.processes import open_channels
+from ukemi.collector.worker_process import open_channels
 
 app = typer.Typer(no_args_is_help=True, help="Channels: the places that are told.")
 

@@ -13,11 +13,11 @@ from ukemi.collector import logs
 from ukemi.collector.alerts import rules_file
 from ukemi.collector.core.clock import SystemClock
 from ukemi.collector.notify.http import OutgoingClient
-from ukemi.collector.processes import open_channels
 from ukemi.collector.settings import Settings
 from ukemi.collector.store import accounts, projects
 from ukemi.collector.store.database import Database
 from ukemi.collector.supervisor import Handover, Role, become, listen
+from ukemi.collector.worker_process import open_channels
 from ukemi.protocol.dsn import write_dsn
 
 log = structlog.get_logger("ukemi.serve")

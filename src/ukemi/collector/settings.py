@@ -116,6 +116,11 @@ class Settings(BaseSettings):
         return self.data_dir / "spool" / "spool.db"
 
     @cached_property
+    def bell_path(self) -> Path:
+        """Of the bell that ingest rings and digest hears."""
+        return self.spool_path.with_name("bell")
+
+    @cached_property
     def public_url(self) -> str:
         """Base URL without a final slash, for DSNs and links."""
         return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")

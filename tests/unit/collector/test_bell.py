@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ukemi.collector.bell import Bell
-from ukemi.collector.core.clock import Clock
-from ukemi.collector.processes import Loop
+from ukemi.collector.core.clock import Clock, SystemClock
+from ukemi.collector.worker_process import Loop
 
 FOR_EVER_S = 600.0
 """Longer than any test may take: who waits for so long was not woken."""
@@ -74,7 +74,7 @@ def test_a_loop_that_found_nothing_goes_on_when_it_is_rung() -> None:
         steps.release()
         return 0
 
-    loop = Loop("test", step, FOR_EVER_S, stopping)
+    loop = Loop("test", step, FOR_EVER_S, stopping, SystemClock())
     loop.thread.start()
     for _ in range(3):
         steps.acquire()
