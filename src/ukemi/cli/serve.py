@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
@@ -48,6 +49,8 @@ def serve(
     handover = Handover.take(os.environ)
     settings = load_settings(data_dir=data_dir, host=host, port=port)
     logs.configure(settings.log_level)
+    for process in ("http_process", "worker_process"):  # code that does not load fails here, where somebody is looking
+        import_module(f"ukemi.collector.{process}")
     roles = list(only or Role)
     if check:
         with open_database(settings):
