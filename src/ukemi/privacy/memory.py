@@ -14,6 +14,8 @@ MAX_TEXTS: Final = 20_000
 MAX_TEXT: Final = 300
 STANDING: Final = frozenset({"sdk", "runtime", "modules", "os", "device", "sys.argv"})
 """What a process says of itself is the same in each of its events."""
+_SIGHTS: Final = 1 << 16
+"""Texts seen once that are told apart, in a byte each."""
 _MAX_STANDING: Final = 8
 """Processes told apart, for a collector hears of many."""
 _MAX_STANDING_SIZE: Final = 20_000
@@ -34,14 +36,23 @@ class Memory:
         self.standing: dict[str, list[Any]] = {key: [] for key in STANDING}
         """Mappings and lists without secrets, by the key that they stand under."""
         self._misses = 0
+        self._seen = bytearray(_SIGHTS)
 
     def note_clean(self, sort: int, text: str, *, was_suspicious: bool) -> None:
         # Times and numbers do not come again; but what the patterns had to see, such as `127.0.0.1:8000`, is worth it.
-        if len(text) <= MAX_TEXT and (was_suspicious or not text[:1].isdigit()):
+        if len(text) <= MAX_TEXT and (was_suspicious or not text[:1].isdigit()) and self._was_seen(text):
             clean = self.clean[sort]
             if len(clean) >= MAX_TEXTS:
                 clean.clear()
             clean[text] = None
+
+    def _was_seen(self, text: str) -> bool:
+        """Whether a text comes again. The URL of each request comes once, and a million of them would fill the memory."""
+        number = hash(text)
+        place, mark = number % _SIGHTS, (number // _SIGHTS) % 255 + 1
+        was_seen = self._seen[place] == mark
+        self._seen[place] = mark
+        return was_seen
 
     def note_plain(self, sort: int, key: str, sort_of_texts: int) -> None:
         if len(key) <= MAX_TEXT:

@@ -94,3 +94,15 @@ def test_large_texts_are_not_remembered():
 def test_numbers_and_times_that_are_not_searched_hold_nothing(text, key):
     assert not SUSPICIOUS.search(text)
     assert scrubbed({key: text}) == {key: text}
+
+
+def test_a_text_that_comes_once_is_not_remembered():
+    """The URL of each request, say: what waits for the next one would be as much as may be remembered at all."""
+    rules = Rules(secret_keys=frozenset({"of this test alone"}))
+    memory = memory_for(rules)
+    for number in range(3000):
+        scrub({"url": f"http://shop/items/{number}", "method": "GET"}, rules)
+
+    remembered = [text for text in memory.clean[0] if text.startswith("http://shop/items/")]
+    assert "GET" in memory.clean[0]
+    assert len(remembered) < 100  # of those that look as if they had been seen
