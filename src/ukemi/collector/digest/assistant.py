@@ -6,7 +6,7 @@ assistant begins with the next one, at its end; the worker goes through it from 
 yet and takes the answers that are there. So the two meet somewhere, neither waits for what the other understands, and an assistant that
 dies, hangs or answers nonsense costs nothing but its help: the worker would have understood everything itself.
 
-It runs only while there is a backlog, for it takes some 40 MB.
+It runs only while there is a backlog, for it takes some 45 MB.
 """
 
 import contextlib
